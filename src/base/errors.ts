@@ -39,8 +39,18 @@ export const REFUSALS = {
   model_not_found: { status: 404, ...NOT_FOUND, message: "No worker offers this model." },
   not_found: { status: 404, ...NOT_FOUND, message: "There is nothing at this path." },
   method_not_allowed: { status: 405, ...INVALID, message: "This path does not take this method." },
-  body_timeout: { status: 408, openai: "invalid_request_error", anthropic: "request_too_large", message: "The request body arrived too slowly." },
-  body_too_large: { status: 413, openai: "invalid_request_error", anthropic: "request_too_large", message: "The request body is larger than this relay accepts." },
+  body_timeout: {
+    status: 408,
+    openai: "invalid_request_error",
+    anthropic: "request_too_large",
+    message: "The request body arrived too slowly.",
+  },
+  body_too_large: {
+    status: 413,
+    openai: "invalid_request_error",
+    anthropic: "request_too_large",
+    message: "The request body is larger than this relay accepts.",
+  },
   unsupported_encoding: {
     status: 415,
     ...INVALID,

@@ -42,19 +42,10 @@ function parseLater<Schema extends AnyVariant>(schema: Schema, text: string): v.
   if (typeof type !== "string") throw new PeerError(CLOSE.protocolError.code, CLOSE.protocolError.reason);
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
-  if (!knownTypes(schema).has(type)) return { type: "unknown", name: type.slice(0, TYPE_MAX_CHARS) };
+  // valibot reports a discriminator none of the options has as an issue of the variant itself.
+  const isUnknownType = result.issues[0].type === "variant";
+  if (isUnknownType) return { type: "unknown", name: type.slice(0, TYPE_MAX_CHARS) };
   throw new PeerError(CLOSE.protocolError.code, CLOSE.protocolError.reason);
-}
-
-const known = new WeakMap<AnyVariant, ReadonlySet<unknown>>();
-
-function knownTypes(schema: AnyVariant): ReadonlySet<unknown> {
-  let types = known.get(schema);
-  if (types === undefined) {
-    types = new Set(schema.options.map((option) => ("entries" in option ? (option.entries["type"] as { literal?: unknown }).literal : undefined)));
-    known.set(schema, types);
-  }
-  return types;
 }
 
 function parseJson(text: string, reason: string): unknown {

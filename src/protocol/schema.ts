@@ -11,7 +11,6 @@ export const attemptNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(1), 
 export const headers = v.record(v.string(), v.string());
 export const names = v.array(v.string());
 
-
 /** Reasons of the field protocol; anything else travels as `{ other }`. */
 export const cancelReason = v.union([
   v.picklist(["client_disconnect", "timeout", "graceful_shutdown", "worker_disconnect", "requeue_exhausted", "server_shutdown"]),
