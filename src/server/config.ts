@@ -7,6 +7,8 @@ export interface ServeConfig {
   readonly provider: string;
   /** What pages and printed commands show; null: as listened on. */
   readonly publicUrl: string | null;
+  /** Opens the admin API; null: it answers 403. */
+  readonly adminToken: string | null;
 
   readonly maxQueueLength: number;
   readonly queueTimeoutMs: number;
@@ -34,6 +36,7 @@ export const SERVE_DEFAULTS = {
   listen: { host: "127.0.0.1", port: 8080 },
   provider: "local",
   publicUrl: null,
+  adminToken: null,
   maxQueueLength: 100,
   queueTimeoutMs: 30_000,
   requestTimeoutMs: 300_000,
