@@ -1,0 +1,49 @@
+// What an ended connection means for the operator who reads the log, and for when to try again.
+import { CLOSE } from "../protocol/close.ts";
+import type { ConnectionEnd } from "./connection.ts";
+
+export interface Explanation {
+  /** A fixed phrase for the log. */
+  readonly message: string;
+  /** What would put it right, when it will not heal by itself. */
+  readonly fix: string | null;
+  /** Only a human can lift it: try again slowly. */
+  readonly isRefusal: boolean;
+}
+
+const refusal = (message: string, fix: string): Explanation => ({ message, fix, isRefusal: true });
+const hiccup = (message: string, fix: string | null = null): Explanation => ({ message, fix, isRefusal: false });
+
+const SECRET_FIX =
+  "give this worker the relay's secret (--worker-secret, WORKER_SECRET) and the provider the relay serves (--provider, default local)";
+
+/** 1 credentials or provider refused; 2 too many tries; 3 closed by the relay on purpose; 4 no relay there; 5 the network. */
+export function explainEnd({ code, reason, wasOpen }: ConnectionEnd): Explanation {
+  if (code === CLOSE.authenticationFailed.code) {
+    if (reason === CLOSE.authenticationRateLimited.reason) {
+      return refusal("relay is rate limiting this worker after failed attempts", `wait; then ${SECRET_FIX}`); // (2)
+    }
+    return refusal("relay refused this worker", SECRET_FIX); // (1)
+  }
+  if (!wasOpen) return explainFailedUpgrade(reason);
+  if (reason === CLOSE.registrationError.reason) {
+    return hiccup("relay did not understand the registration", "check that both sides run compatible versions"); // (3)
+  }
+  if (reason === CLOSE.superseded.reason) return hiccup("superseded by a newer connection of this worker"); // (3)
+  return hiccup("connection to proxy lost"); // (3) (5)
+}
+
+function explainFailedUpgrade(reason: string): Explanation {
+  const status = /status code: (\d{3})/.exec(reason)?.[1];
+  switch (status) {
+    case undefined:
+      return hiccup("cannot reach the relay", "check --proxy-url, and that the relay runs there"); // (5)
+    case "401":
+    case "403":
+      return refusal("relay refused this worker", SECRET_FIX); // (1)
+    case "404":
+      return hiccup("no relay at this address", "check the host, port and path prefix of --proxy-url"); // (4)
+    default:
+      return hiccup("relay did not accept a WebSocket", "check --proxy-url, and that proxies on the way pass WebSockets"); // (4)
+  }
+}
