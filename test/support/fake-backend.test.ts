@@ -3,8 +3,9 @@ import { afterEach, describe, expect, test } from "bun:test";
 import * as answers from "./fake-backend-answers.ts";
 import { type Answer } from "./fake-backend-exchange.ts";
 import { PATHS, streamEvents, withCrlf } from "./fake-backend-events.ts";
+import { startFakeBackendProcess } from "./fake-backend-child.ts";
 import { type FakeBackend, startFakeBackend } from "./fake-backend.ts";
-import { Random } from "./random.ts";
+import { freshSeed, Random } from "./random.ts";
 import { readEvents, SseReader } from "./sse-reader.ts";
 import { failureOf, until, within } from "./until.ts";
 
@@ -58,7 +59,7 @@ describe("requests", () => {
 });
 
 describe("streams", () => {
-  const slicings = { whole: "whole", "one byte": 1, random: new Random(7) } as const;
+  const slicings = { whole: "whole", "one byte": 1, random: new Random(freshSeed("slicing")) } as const;
   for (const [name, slicing] of Object.entries(slicings)) {
     test(`cut ${name} carry the same bytes`, async () => {
       const reader = new SseReader(await ask(answers.sse(EVENTS, { slicing })));
@@ -174,4 +175,22 @@ describe("misbehaviour", () => {
     expect((await response.arrayBuffer()).byteLength).toBe(3 * 1024 * 1024);
     expect(exchange.bytesAccepted).toBeGreaterThan(3 * 1024 * 1024);
   });
+});
+
+test("as a process it says what happens to it, and can be killed", async () => {
+  await using child = await startFakeBackendProcess(["a", "b"]);
+  expect(await (await fetch(`${child.url}/v1/models`)).text()).toContain('"b"');
+  await child.nextReport("request");
+
+  const answer = async (content: string, stream: boolean): Promise<Response> =>
+    await fetch(child.url + PATHS.chat, { method: "POST", body: JSON.stringify({ messages: [{ role: "user", content }], stream }) });
+  expect((await answer("fake:status:429", false)).status).toBe(429);
+  expect(await child.nextReport("request")).toMatchObject({ marker: "fake:status:429", path: PATHS.chat });
+
+  const endless = await answer("fake:endless", true);
+  await endless.body?.cancel();
+  expect((await child.nextReport("closed_by_peer"))["bytes_accepted"]).toBeGreaterThan(0);
+
+  expect(await failureOf(answer("fake:die", false))).toBeInstanceOf(Error);
+  expect(await child.exited).not.toBe(0);
 });

@@ -40,3 +40,10 @@ export class Random {
     return item;
   }
 }
+
+/** A new seed every run, printed so that a failure can be repeated with `SEED=<seed> bun test`. */
+export function freshSeed(what: string): number {
+  const seed = Number(process.env["SEED"] ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+  console.log(`${what}: SEED=${seed}`);
+  return seed;
+}
