@@ -1,0 +1,47 @@
+// The commands there are. Each is loaded only when it is the one to run, which keeps start-up quick.
+import type { Clock } from "../base/clock.ts";
+import type { OptionTable } from "./option.ts";
+import type { Environment } from "./parse.ts";
+
+/** What a command may touch besides its arguments. */
+export interface CommandWorld {
+  readonly env: Environment;
+  readonly clock: Clock;
+  /** Writes to the standard output, at once and as it is. */
+  readonly print: (text: string) => void;
+}
+
+export interface CommandBody {
+  readonly options: OptionTable;
+  /** Resolves to the exit code when the command is over. */
+  readonly run: (args: readonly string[], world: CommandWorld) => Promise<number>;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<CommandBody>;
+}
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "serve",
+    summary: "the relay: takes clients' requests and gives them to workers",
+    load: async () => (await import("./serve.ts")).serve,
+  },
+  {
+    name: "work",
+    summary: "the worker: connects a model server to a relay",
+    load: async () => (await import("./work.ts")).work,
+  },
+  {
+    name: "up",
+    summary: "relay and worker in one, for the model server of this machine",
+    load: async () => (await import("./up.ts")).up,
+  },
+  {
+    name: "health",
+    summary: "asks a relay whether it is well; exit code 0 or 1",
+    load: async () => (await import("./health.ts")).health,
+  },
+];

@@ -1,0 +1,75 @@
+// From the options of `serve` to the relay's configuration, with everything refused that must not start.
+import { UsageError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { ServeConfig } from "../server/config.ts";
+import { isLoopback, showListenAddress, type ListenAddress } from "./addresses.ts";
+import type { OptionValues, Origin } from "./option.ts";
+import type { CLIENT_OPTIONS, LIMIT_OPTIONS, SERVE_OPTIONS } from "./options-serve.ts";
+import type { Parsed } from "./parse.ts";
+import { resolveSecret } from "./secrets.ts";
+
+/** @throws UsageError when a secret is missing or unusable, or something is asked for that this version cannot do. */
+export function toServeConfig({ values, origins }: Parsed<typeof SERVE_OPTIONS>): ServeConfig {
+  const workerSecret = resolveSecret(
+    { value: values.workerSecret, origin: origins.workerSecret },
+    { value: values.workerSecretFile, origin: origins.workerSecretFile },
+  );
+  if (workerSecret === null) throw new UsageError(WORKER_SECRET_MISSING);
+  if (values.requireApiKeys) throw new UsageError(KEYS_NOT_SUPPORTED);
+  return {
+    listen: values.listen,
+    workerSecret,
+    provider: values.provider,
+    publicUrl: values.publicUrl,
+    adminToken: resolveSecret(
+      { value: values.adminToken, origin: origins.adminToken },
+      { value: values.adminTokenFile, origin: origins.adminTokenFile },
+    ),
+    ...toClientRules(values),
+  };
+}
+
+type ClientRules = OptionValues<typeof LIMIT_OPTIONS & typeof CLIENT_OPTIONS>;
+
+/** What holds for clients, whatever else a command was told. */
+export function toClientRules(values: ClientRules): ClientRules {
+  return {
+    forwardHeaders: values.forwardHeaders,
+    corsOrigins: values.corsOrigins,
+    allowedHosts: values.allowedHosts,
+    maxQueueLength: values.maxQueueLength,
+    queueTimeoutMs: values.queueTimeoutMs,
+    requestTimeoutMs: values.requestTimeoutMs,
+    chunkTimeoutMs: values.chunkTimeoutMs,
+    totalTimeoutMs: values.totalTimeoutMs,
+    bodyLimitBytes: values.bodyLimitBytes,
+    modelGraceMs: values.modelGraceMs,
+    drainTimeoutMs: values.drainTimeoutMs,
+    heartbeatIntervalMs: values.heartbeatIntervalMs,
+    sseKeepaliveAfterMs: values.sseKeepaliveAfterMs,
+    sseKeepaliveMs: values.sseKeepaliveMs,
+  };
+}
+
+/** Every user of the machine can read the arguments of its processes. */
+export function warnOfSecretFlags(origins: readonly Origin[], log: Log): void {
+  for (const origin of origins) {
+    if (origin.kind !== "flag") continue;
+    log.warn("a secret given as a flag shows in the process list", { flag: `--${origin.name}`, instead: `--${origin.name}-file` });
+  }
+}
+
+/** Without API keys, whoever reaches the address may use the models. */
+export function warnOfOpenAddress(listen: ListenAddress, log: Log): void {
+  if (isLoopback(listen.host)) return;
+  const listensOn = showListenAddress(listen);
+  log.warn("OPEN RELAY: anyone who can reach this address may use the models, no API key is asked for", { listen: listensOn });
+}
+
+export const WORKER_SECRET_MISSING =
+  "a worker secret is needed: give --worker-secret-file PATH, the variable WORKER_SECRET or --worker-secret SECRET " +
+  "(the same on the relay and its workers; 'openssl rand -hex 32' makes one)";
+
+const KEYS_NOT_SUPPORTED =
+  "--require-api-keys true: this version cannot check API keys, and it does not start open when it was told not to. " +
+  "Leave the setting out and keep the relay on an address that only trusted clients reach, or use a version with keys.";

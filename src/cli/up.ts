@@ -1,0 +1,128 @@
+// `modelrelay up`: relay and worker in one process, for the model server of this machine.
+import { UsageError } from "../base/errors.ts";
+import { nearestNames } from "../base/nearest.ts";
+import { reachableUrl } from "./addresses.ts";
+import { chooseBackend, describeBackend, type ChosenBackend } from "./choose-backend.ts";
+import type { CommandBody, CommandWorld } from "./commands.ts";
+import { pickChatModel } from "./find-backend.ts";
+import { createLogSink } from "./log.ts";
+import { UP_OPTIONS } from "./options-up.ts";
+import { parseOptions, type Parsed } from "./parse.ts";
+import { renderPasteLines } from "./paste-lines.ts";
+import { quote } from "./printable.ts";
+import { resolveSecret } from "./secrets.ts";
+import { warnOfOpenAddress, warnOfSecretFlags } from "./serve-config.ts";
+import { listenForStopSignals, runUntilStopped, type StopSignals } from "./stop-signals.ts";
+import { describeTimings, tryOut } from "./try-out.ts";
+import { startRelay, untilReady, type Relay } from "./up-relay.ts";
+import { writeNow } from "./write-now.ts";
+
+export const up: CommandBody = {
+  options: UP_OPTIONS,
+  async run(args, world) {
+    const parsed = parseOptions("up", UP_OPTIONS, args, world.env);
+    const { values, origins } = parsed;
+    if (values.demo && origins.backendUrl.kind === "flag") throw new UsageError("--demo and --backend-url are both given: keep one.");
+    const apiKey = backendKey(parsed);
+    const sink = { level: values.logLevel, format: values.logFormat, file: values.logFile };
+    const log = createLogSink(sink, { clock: world.clock, env: world.env, write: writeNow });
+    warnOfSecretFlags([origins.workerSecret, origins.backendApiKey], log);
+    warnOfOpenAddress(values.listen, log);
+
+    const wish = { isDemo: values.demo, demoSpeed: values.demoSpeed, backendUrl: values.backendUrl, apiKey };
+    const backend = await chooseBackend(wish, world.clock);
+    const model = chooseModel(parsed, backend);
+    const takenPorts = [backend, ...backend.others].map(({ url }) => Number(url.port));
+    const signals = listenForStopSignals();
+    const relay = await startRelay(parsed, { url: backend.url, apiKey, takenPorts }, { log, clock: world.clock });
+    const stop = async () => {
+      await relay.server.drain();
+      await Promise.all([relay.worker.stop(), backend.stop()]);
+      await relay.server.stop();
+    };
+    const isReady = await untilReady(relay.worker, world.clock);
+    world.print(introduce(parsed, backend, relay));
+    return await converse({ parsed, relay, model, isReady, signals, stop, world });
+  },
+};
+
+interface Conversation {
+  readonly parsed: Parsed<typeof UP_OPTIONS>;
+  readonly relay: Relay;
+  readonly model: string | null;
+  readonly isReady: boolean;
+  readonly signals: StopSignals;
+  readonly stop: () => Promise<void>;
+  readonly world: CommandWorld;
+}
+
+/** The first request where one is wanted, the lines to paste, then waiting for the stop signal. Resolves to the exit code. */
+async function converse({ parsed, relay, model, isReady, signals, stop, world }: Conversation): Promise<number> {
+  const { values } = parsed;
+  const baseUrl = reachableUrl(relay.listen);
+  let isFine = true;
+  if (!isReady || model === null) {
+    const problem = relay.worker.status().problem ?? "the backend offers no model yet";
+    world.print(`\nNot ready yet: ${problem}. Models show in ${baseUrl}/v1/models as soon as they are there.\n`);
+    isFine = false;
+  } else if (values.demo || values.once) {
+    isFine = await showTryOut(baseUrl, model, signals, world);
+  }
+  if (values.once) {
+    await stop();
+    return isFine ? 0 : 1;
+  }
+  if (model !== null) {
+    const lines = renderPasteLines({ baseUrl: values.publicUrl ?? baseUrl, model, platform: process.platform });
+    world.print(`\nReady to paste:\n\n${lines}\n\nStop with Ctrl+C.\n`);
+  }
+  return await runUntilStopped({ drain: stop, finished: NEVER }, signals);
+}
+
+async function showTryOut(baseUrl: string, model: string, signals: StopSignals, { clock, print }: CommandWorld): Promise<boolean> {
+  const aborting = new AbortController();
+  void signals.first.then(() => aborting.abort());
+  print(`\nAsking ${model}: ${PROMPT}\n\n`);
+  const result = await tryOut({ baseUrl, model, prompt: PROMPT, signal: aborting.signal }, { clock, print });
+  print(result.kind === "answered" ? `\n\n${describeTimings(result)}\n` : `\nThat failed: ${result.reason}\n`);
+  return result.kind === "answered";
+}
+
+/** What was found, which models it has, and where clients reach the relay. */
+function introduce({ values, origins }: Parsed<typeof UP_OPTIONS>, backend: ChosenBackend, relay: Relay): string {
+  const baseUrl = values.publicUrl ?? reachableUrl(relay.listen);
+  const models = values.models ?? backend.models;
+  const lines = [`Backend  ${describeBackend({ ...backend, models })}`];
+  for (const model of models.slice(0, MODELS_SHOWN)) lines.push(`           ${model}`);
+  if (models.length > MODELS_SHOWN) lines.push(`           and ${models.length - MODELS_SHOWN} more`);
+  for (const other of backend.others) lines.push(`Also     ${describeBackend(other)}; choose it with --backend-url`);
+  lines.push(`OpenAI   ${baseUrl}/v1`, `Claude   ${baseUrl}`);
+  if (origins.listen.kind === "default" && relay.listen.port !== values.listen.port) {
+    lines.push(`         Port ${values.listen.port} is taken, so the relay took ${relay.listen.port}; --listen chooses another.`);
+  }
+  if (relay.isPrivate) lines.push("         Other machines' workers can join when a --worker-secret-file is given.");
+  return `${lines.join("\n")}\n`;
+}
+
+/** @throws UsageError when a model was named that the backend is known not to have. */
+function chooseModel({ values }: Parsed<typeof UP_OPTIONS>, backend: ChosenBackend): string | null {
+  const named = (values.models ?? []).filter((model) => model !== "*");
+  const offered = named.length > 0 ? named : backend.models;
+  if (values.model === null) return pickChatModel(offered);
+  const isAny = offered.length === 0 || values.models?.includes("*") === true;
+  if (isAny || offered.includes(values.model)) return values.model;
+  const nearest = nearestNames(values.model, offered);
+  const known = nearest.length > 0 ? nearest : offered.slice(0, MODELS_SHOWN);
+  throw new UsageError(`--model: the backend has no model ${quote(values.model)}; it has ${known.join(", ")}`);
+}
+
+function backendKey({ values, origins }: Parsed<typeof UP_OPTIONS>): string | null {
+  return resolveSecret(
+    { value: values.backendApiKey, origin: origins.backendApiKey },
+    { value: values.backendApiKeyFile, origin: origins.backendApiKeyFile },
+  );
+}
+
+const PROMPT = "Say hello in one sentence.";
+const MODELS_SHOWN = 12;
+const NEVER = new Promise<never>(() => undefined);
