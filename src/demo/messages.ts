@@ -17,7 +17,10 @@ export const messages: Dialect = { read, whole, events };
 
 const message = v.looseObject({
   role: v.string(),
-  content: v.union([v.string(), v.array(v.looseObject({ type: v.string(), text: v.nullish(v.string()), content: v.unknown() }))]),
+  content: v.union([
+    v.string(),
+    v.array(v.looseObject({ type: v.string(), text: v.nullish(v.string()), content: v.optional(v.unknown()) })),
+  ]),
 });
 
 /** What counting tokens needs. */

@@ -9,7 +9,12 @@ import { finishedResponse } from "./response-object.ts";
 export const responses: Dialect = { read, whole: finishedResponse, events: responseEvents };
 
 // Items come in dozens of kinds, with an output of their own form each.
-const item = v.looseObject({ type: v.nullish(v.string()), role: v.nullish(v.string()), content: v.unknown(), output: v.unknown() });
+const item = v.looseObject({
+  type: v.nullish(v.string()),
+  role: v.nullish(v.string()),
+  content: v.optional(v.unknown()),
+  output: v.optional(v.unknown()),
+});
 
 const body = v.looseObject({
   model,
