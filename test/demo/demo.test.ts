@@ -101,7 +101,8 @@ test("[B7] paths it does not have are 404, methods it does not take 405", async 
 test("[B8] it begins after the delay it was given and then speaks so many tokens a second", async () => {
   const clock = new ManualClock();
   await using demo = startDemo({ clock, tokensPerSecond: 10, firstTokenDelayMs: 500 });
-  const events = new SseReader(await demo.post("/v1/completions", { model: "demo", prompt: "Hi", stream: true }));
+  const events = new SseReader(await demo.post("/v1/chat/completions", { model: "demo", messages: HI, stream: true }));
+  expect((await events.next())?.data).toContain('"role":"assistant"');
   for (const [due, token] of [
     [500, "Hell"],
     [100, "o"],
@@ -110,7 +111,7 @@ test("[B8] it begins after the delay it was given and then speaks so many tokens
     await until(() => clock.pending === 1, "the next token has its time");
     expect(clock.dueInMs).toEqual([due]);
     clock.advance(due);
-    expect((await events.next())?.data).toContain(`"text":"${token}"`);
+    expect((await events.next())?.data).toContain(`"content":"${token}"`);
   }
   await events.cancel();
 });

@@ -34,7 +34,7 @@ test("[B1] messages: a stream has every event of the format and adds up to the s
     "message_stop",
   ]);
   const final = await stream.finalMessage();
-  expect<unknown>(final.content).toEqual(whole.content);
+  expect(final.content).toMatchObject(whole.content);
   expect(final.stop_reason).toBe("end_turn");
   expect(final.usage.output_tokens).toBe(whole.usage.output_tokens);
 });
