@@ -5,6 +5,9 @@ const WIDTH = 100;
 const INDENT = "  ";
 const HELP_INDENT = "      ";
 const GAP = 2;
+const HOW_TO_READ =
+  "Each flag is followed by its variable and its default. A flag wins over the variable, the variable over the config file. " +
+  "Switches also take --no-..., true and false; lists are repeatable or comma separated.";
 
 /** At most 100 columns. */
 export function renderCommandHelp(name: string, summary: string, table: OptionTable): string {
@@ -16,8 +19,7 @@ export function renderCommandHelp(name: string, summary: string, table: OptionTa
   for (const option of options) groups.set(option.group, [...(groups.get(option.group) ?? []), option]);
 
   const lines = [`modelrelay ${name}: ${summary}`, "", `Usage: modelrelay ${name} [flags]`];
-  lines.push("", "Each flag is followed by its variable and its default. A flag wins over the variable, the variable over");
-  lines.push("the config file. Switches also take --no-..., true and false; lists are repeatable or comma separated.");
+  lines.push("", ...wrap(HOW_TO_READ, ""));
   for (const [group, members] of groups) {
     lines.push("", `${group}:`);
     for (const option of members) {

@@ -58,7 +58,7 @@ export async function tryOut({ baseUrl, model, prompt, signal }: TryOut, { clock
 export function describeTimings({ firstTokenMs, totalMs, pieces }: Extract<TryOutResult, { kind: "answered" }>): string {
   const speakingMs = totalMs - firstTokenMs;
   const speed = pieces > 1 && speakingMs >= 1 ? ` (${Math.round(((pieces - 1) * 1000) / speakingMs)} tokens/s)` : "";
-  return `first token after ${Math.round(firstTokenMs)} ms, ${pieces} tokens in ${Math.round(totalMs)} ms${speed}`;
+  return `first token after ${Math.round(firstTokenMs)} ms, ${pieces === 1 ? "1 token" : `${pieces} tokens`} in ${Math.round(totalMs)} ms${speed}`;
 }
 
 // Enough for a sentence even of a model that thinks first.

@@ -69,8 +69,8 @@ async function converse({ parsed, relay, model, isReady, signals, stop, world }:
     isFine = await showTryOut(baseUrl, model, signals, world);
   }
   if (values.once) {
-    await stop();
-    return isFine ? 0 : 1;
+    const stopped = stop().then(() => (isFine ? 0 : 1));
+    return await Promise.race([stopped, signals.second]);
   }
   if (model !== null) {
     const lines = renderPasteLines({ baseUrl: values.publicUrl ?? baseUrl, model, platform: process.platform });

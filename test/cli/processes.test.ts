@@ -1,0 +1,62 @@
+// The command line as its users meet it: real processes, their exit codes and their words.
+import { expect, test } from "bun:test";
+import { VERSION } from "../../src/base/version.ts";
+import { runCli } from "./run-cli.ts";
+
+const SECRET = { WORKER_SECRET: "mysecret" };
+
+test.each<[readonly string[], Readonly<Record<string, string>>, string]>([
+  [["serve", "--listn"], {}, "unknown flag --listn; did you mean --listen? 'modelrelay serve --help' lists all flags"],
+  [["serv"], {}, "unknown command serv; did you mean serve? The commands are serve, work, up, health"],
+  [["constructor"], {}, "unknown command constructor. The commands are serve, work, up, health"],
+  [["--listen", ":80"], {}, "unknown command --listen. The commands are serve, work, up, health"],
+  [["serve", "extra"], SECRET, "unexpected argument \"extra\". 'modelrelay serve --help' lists all flags"],
+  [["work", "--max-concurrency", "none"], SECRET, '--max-concurrency: "none" is not a whole number from 1 to 4096'],
+  [["serve"], { ...SECRET, BODY_LIMIT_MB: "lots" }, 'variable BODY_LIMIT_MB: "lots" is not a whole number of MiB from 1 to 256'],
+  [["work", "--log-file", "/nonexistent/w.log"], SECRET, "the log file /nonexistent/w.log cannot be opened (ENOENT)"],
+  [["up", "--demo", "--backend-url", "http://a"], {}, "--demo and --backend-url are both given: keep one."],
+])("[K4] modelrelay %j is refused on the standard error output with exit code 2 and no stack", async (args, env, message) => {
+  expect(await runCli(args, env)).toEqual({ code: 2, out: "", err: `modelrelay: ${message}\n` });
+});
+
+test("[K7] serve and work without a secret exit with 2 and say how to give one", async () => {
+  for (const command of ["serve", "work"]) {
+    const { code, err } = await runCli([command]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/^modelrelay: a worker secret is needed: give --worker-secret-file PATH, .*\n$/);
+  }
+});
+
+test("[K9] serve --require-api-keys true does not start", async () => {
+  const { code, out, err } = await runCli(["serve", "--require-api-keys", "true"], SECRET);
+  expect({ code, out }).toEqual({ code: 2, out: "" });
+  expect(err).toStartWith("modelrelay: --require-api-keys true: this version cannot check API keys");
+});
+
+test("[K14] called as modelrelay-server it takes the relay's flags, as modelrelay-worker the worker's", async () => {
+  const asServer = await runCli(["--max-concurrency", "1"], SECRET, "modelrelay-server");
+  expect(asServer.err).toStartWith("modelrelay: unknown flag --max-concurrency");
+  const asWorker = await runCli(["--max-queue-len", "1"], SECRET, "/opt/modelrelay-worker-linux-amd64");
+  expect(asWorker.err).toStartWith("modelrelay: unknown flag --max-queue-len");
+  const help = await runCli(["--help"], {}, "modelrelay-worker");
+  expect(help.out).toStartWith("modelrelay work:");
+  const health = await runCli(["health", "--help"], {}, "modelrelay-server");
+  expect(health.out).toStartWith("modelrelay health:");
+});
+
+test("[K15] --version says the version, with and without a command", async () => {
+  const expected = { code: 0, out: `modelrelay ${VERSION}\n`, err: "" };
+  expect(await runCli(["--version"])).toEqual(expected);
+  expect(await runCli(["-V"])).toEqual(expected);
+  expect(await runCli(["serve", "--version"])).toEqual(expected);
+  expect(await runCli(["--version"], {}, "modelrelay-server")).toEqual(expected);
+});
+
+test("[K15] --help goes to the standard output with exit code 0; no command at all gets it too, as a refusal", async () => {
+  const help = await runCli(["--help"]);
+  expect({ code: help.code, err: help.err }).toEqual({ code: 0, err: "" });
+  for (const command of ["serve", "work", "up", "health"]) expect(help.out).toContain(`\n  ${command} `);
+  expect(await runCli([])).toEqual({ code: 2, out: "", err: help.out });
+  const serve = await runCli(["serve", "--help"]);
+  expect({ code: serve.code, err: serve.err }).toEqual({ code: 0, err: "" });
+});
