@@ -29,6 +29,11 @@ export class Agenda {
     }
   }
 
+  /** The wake-up that was asked for has come, perhaps a little early: it must be asked for anew. */
+  onWoken(): void {
+    this.#wakeAtMs = Infinity;
+  }
+
   /** When to be woken, if that is earlier than what was asked for before; else null. */
   nextWake(nowMs: number): number | null {
     if (this.#wakeAtMs <= nowMs) this.#wakeAtMs = Infinity;

@@ -90,7 +90,7 @@ export class Ledger {
     request.waitedMs += this.nowMs - request.state.sinceMs;
     this.queue.remove(request);
     if (how === "served") this.queue.fairness.onServed(request.key, request.tag);
-    else this.queue.fairness.onLeft(request.key);
+    else this.queue.fairness.onLeft(request.key, request.tag);
   }
 
   /** Back to their old places, then, in the order of their turns, to other workers with room. */

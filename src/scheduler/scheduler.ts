@@ -41,7 +41,7 @@ export class Scheduler {
       case "worker-joined":
         return this.#onJoined(event);
       case "worker-left":
-        return this.#withWorker(event.worker, (worker) => this.#removeWorker(worker));
+        return this.#withWorker(event.worker, (worker) => this.#removeWorkers([worker]));
       case "worker-draining":
         return this.#withWorker(event.worker, (worker) => this.#drain(worker));
       case "worker-resumed":
@@ -73,7 +73,7 @@ export class Scheduler {
         this.#isDraining = true;
         return;
       case "tick":
-        return;
+        return this.#ledger.agenda.onWoken();
       default:
         return unreachable(event);
     }
@@ -105,8 +105,8 @@ export class Scheduler {
   // ---- attempts ----
 
   #onStarted(attempt: Attempt): void {
-    attempt.worker.coolDowns = 0;
     if (attempt.request?.state.kind !== "dispatched") return;
+    attempt.worker.coolDowns = 0;
     attempt.request.state = { kind: "streaming", attempt };
     this.#ledger.setDeadline(attempt.request);
   }
@@ -132,7 +132,10 @@ export class Scheduler {
     if (outcome === "connection-refused") this.#coolDown(worker);
     this.#ledger.release(attempt);
     if (request === null) return; // (1)
-    if (outcome === "ok") return this.#ledger.finish(request); // (2)
+    if (outcome === "ok") {
+      worker.coolDowns = 0;
+      return this.#ledger.finish(request); // (2)
+    }
     const isUnanswered = request.state.kind === "dispatched";
     if (isUnanswered && outcome === "connection-refused") return this.#tryElsewhere(request, attempt, "connection-refused"); // (3)
     if (isUnanswered && outcome === "dropped") return this.#tryElsewhere(request, attempt, "dropped"); // (4)
@@ -163,7 +166,7 @@ export class Scheduler {
     const older = this.#ledger.roster.ofInstance(event.instance);
     if (older !== null) {
       this.#ledger.effects.push({ type: "close-worker", worker: older.id, cause: "superseded" });
-      this.#removeWorker(older);
+      this.#removeWorkers([older]);
     }
     const worker: WorkerRecord = {
       kind: "worker",
@@ -194,40 +197,46 @@ export class Scheduler {
     if (worker.attempts.size === 0) this.#ledger.effects.push({ type: "worker-drained", worker: worker.id });
   }
 
-  /** Takes it out first, so that its requests find only others, then judges its requests one by one. */
-  #removeWorker(worker: WorkerRecord): void {
-    this.#ledger.roster.remove(worker, this.#ledger.nowMs);
-    this.#ledger.agenda.remove(worker);
+  /** Takes them out first, so that their requests find only others, then judges their requests one by one. */
+  #removeWorkers(workers: Iterable<WorkerRecord>): void {
     const unanswered: Unanswered[] = [];
-    for (const attempt of worker.attempts) {
-      this.#ledger.leaveTable(attempt);
-      const { request } = attempt;
-      if (request === null) continue;
-      if (request.state.kind === "streaming") this.#ledger.fail(request, "worker_lost");
-      else if (++request.requeues > this.#ledger.limits.maxRequeues) this.#ledger.fail(request, "requeue_exhausted");
-      else unanswered.push({ request, attempt });
+    for (const worker of workers) {
+      this.#ledger.roster.remove(worker, this.#ledger.nowMs);
+      this.#ledger.agenda.remove(worker);
+      for (const attempt of worker.attempts) {
+        this.#ledger.leaveTable(attempt);
+        const { request } = attempt;
+        if (request === null) continue;
+        if (request.state.kind === "streaming") this.#ledger.fail(request, "worker_lost");
+        else if (++request.requeues > this.#ledger.limits.maxRequeues) this.#ledger.fail(request, "requeue_exhausted");
+        else unanswered.push({ request, attempt });
+      }
     }
     this.#ledger.requeueAll(unanswered, "worker-lost");
   }
 
   // ---- time ----
 
+  /**
+   * First what ends, then what begins, or a request about to end or a worker about to be closed would be given away:
+   * 1. deadlines  2. workers that did not account for a cancel  3. cool-downs
+   */
   #doWhatIsDue(): void {
+    const unaccountable = new Set<WorkerRecord>();
+    const cooled: WorkerRecord[] = [];
     for (const subject of this.#ledger.agenda.takeDue(this.#ledger.nowMs)) {
-      if (subject.kind === "worker") this.#endCoolDown(subject);
-      else if (subject.kind === "attempt") this.#closeUnaccountable(subject.worker);
-      else this.#timeOut(subject);
+      if (subject.kind === "worker") cooled.push(subject);
+      else if (subject.kind === "attempt") unaccountable.add(subject.worker);
+      else this.#timeOut(subject); // (1)
     }
-  }
-
-  #endCoolDown(worker: WorkerRecord): void {
-    worker.isCoolingDown = false;
-    this.#ledger.giveWork(worker);
-  }
-
-  #closeUnaccountable(worker: WorkerRecord): void {
-    this.#ledger.effects.push({ type: "close-worker", worker: worker.id, cause: "cancel-unanswered" });
-    this.#removeWorker(worker);
+    for (const worker of unaccountable) {
+      this.#ledger.effects.push({ type: "close-worker", worker: worker.id, cause: "cancel-unanswered" });
+    }
+    if (unaccountable.size > 0) this.#removeWorkers(unaccountable); // (2)
+    for (const worker of cooled) {
+      worker.isCoolingDown = false;
+      if (!unaccountable.has(worker)) this.#ledger.giveWork(worker); // (3)
+    }
   }
 
   /** The deadline that passed first names the cause. */

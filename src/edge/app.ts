@@ -1,0 +1,143 @@
+// The table of contents of the HTTP API: every route the relay answers, and the gates before all of them.
+import type { Server } from "bun";
+import { type Context, Hono, type Next } from "hono";
+import type { Clock } from "../base/clock.ts";
+import { RelayError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { VERSION } from "../base/version.ts";
+import type { Hub } from "../hub/hub.ts";
+import { type BrowserRules, checkBrowser, corsHeaders, isAllowedOrigin } from "./browser-gate.ts";
+import { dialectOf, RELAYED } from "./dialect.ts";
+import { refusalResponse } from "./exchange.ts";
+import { requestIdOf } from "./headers.ts";
+import { getModel, listModels } from "./models-route.ts";
+import { isCanonicalPath, pathOf, rawTarget } from "./path-gate.ts";
+import { relay, type RelayRouteWorld } from "./relay-route.ts";
+import { welcome } from "./welcome.ts";
+
+/** What Bun.serve hands to the app with each request. */
+export interface EdgeBindings {
+  readonly server: Pick<Server<never>, "timeout">;
+}
+
+export interface EdgeWorld extends RelayRouteWorld {
+  readonly hub: Hub;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly browser: BrowserRules;
+  /** Shown on the first page; null: the address the visitor used. */
+  readonly publicUrl: string | null;
+}
+
+interface Variables {
+  readonly target: string;
+  readonly path: string;
+  readonly requestId: string;
+}
+
+type EdgeContext = Context<{ Bindings: EdgeBindings; Variables: Variables }>;
+export type EdgeApp = Hono<{ Bindings: EdgeBindings; Variables: Variables }>;
+
+export function createEdgeApp(world: EdgeWorld): EdgeApp {
+  const app: EdgeApp = new Hono();
+  const startedMs = world.clock.nowMs();
+
+  app.use("*", async (c, next) => {
+    const { headers, url } = c.req.raw;
+    const target = rawTarget(url);
+    c.set("target", target);
+    c.set("path", pathOf(target));
+    c.set("requestId", requestIdOf(headers));
+    if (!isCanonicalPath(target)) throw new RelayError("invalid_path");
+    checkBrowser(headers, world.browser);
+    await next();
+  });
+  app.use("/v1/*", (c, next) => answerPages(c, next, world.browser));
+
+  for (const [path, dialect] of RELAYED) {
+    app.post(path, (c) =>
+      relay(
+        {
+          request: c.req.raw,
+          target: c.get("target"),
+          dialect,
+          requestId: c.get("requestId"),
+          setIdleSecs: (secs) => c.env.server.timeout(c.req.raw, secs),
+        },
+        world,
+      ),
+    );
+    app.all(path, (c) => notAllowed(c, "POST"));
+  }
+
+  app.get("/v1/models", (c) => withRequestId(c, listModels(world, isAnthropic(c))));
+  app.all("/v1/models", (c) => notAllowed(c, "GET, HEAD"));
+  app.get("/v1/models/*", (c) => withRequestId(c, getModel(world, modelInPath(c.get("path")), isAnthropic(c))));
+  app.all("/v1/models/*", (c) => notAllowed(c, "GET, HEAD"));
+
+  app.get("/health", (c) =>
+    c.json({
+      status: "ok",
+      version: VERSION,
+      workers_connected: world.hub.workers.size,
+      queue_depth: world.hub.queueDepth,
+      uptime_secs: Math.round((world.clock.nowMs() - startedMs) / 100) / 10,
+    }),
+  );
+  app.get("/livez", (c) => c.json({ status: "ok" }));
+  app.get("/readyz", (c) => (world.isDraining() ? c.json({ status: "draining" }, 503) : c.json({ status: "ok" })));
+  app.get("/", (c) => welcome(c.req.raw, world.publicUrl));
+  app.all("/admin/*", (c) => refuse(c, new RelayError("admin_forbidden")));
+
+  app.notFound((c) => {
+    const isDoubled = c.get("path").startsWith("/v1/v1/");
+    const detail = isDoubled ? "The path has /v1 twice: take /v1 off the base URL your client is set to." : null;
+    return refuse(c, new RelayError("not_found", detail));
+  });
+  app.onError((error, c) => {
+    if (error instanceof RelayError) return refuse(c, error);
+    world.log.error("internal error", { request_id: c.get("requestId"), cause: error.message, stack: error.stack ?? null });
+    return refuse(c, new RelayError("internal_error"));
+  });
+  return app;
+}
+
+/** Pages of an allowed origin may read the answers of the client routes; preflights need no credential. */
+async function answerPages(c: EdgeContext, next: Next, rules: BrowserRules): Promise<Response | void> {
+  const { headers } = c.req.raw;
+  const origin = headers.get("origin");
+  if (origin === null || !isAllowedOrigin(origin, rules)) return next();
+  if (c.req.method === "OPTIONS") return new Response(null, { status: 204, headers: corsHeaders(origin, headers) });
+  await next();
+  for (const [name, value] of Object.entries(corsHeaders(origin, headers))) c.res.headers.set(name, value);
+  return undefined;
+}
+
+function isAnthropic(c: EdgeContext): boolean {
+  return c.req.raw.headers.has("anthropic-version");
+}
+
+function refuse(c: EdgeContext, { code, detail }: RelayError): Response {
+  const path = c.get("path");
+  return refusalResponse(dialectOf(path, isAnthropic(c)), { code, detail }, c.get("requestId"));
+}
+
+function notAllowed(c: EdgeContext, allow: string): Response {
+  const response = refuse(c, new RelayError("method_not_allowed", `Use ${allow}.`));
+  response.headers.set("allow", allow);
+  return response;
+}
+
+function withRequestId(c: EdgeContext, response: Response): Response {
+  response.headers.set("x-request-id", c.get("requestId"));
+  return response;
+}
+
+function modelInPath(path: string): string {
+  const encoded = path.slice("/v1/models/".length);
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    throw new RelayError("invalid_path");
+  }
+}

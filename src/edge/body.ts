@@ -1,0 +1,92 @@
+// Takes in a request body: as large, as fast and as plain as the relay can afford.
+import type { Clock } from "../base/clock.ts";
+import { RelayError } from "../base/errors.ts";
+import type { ByteBudget, Reservation } from "../hub/byte-budget.ts";
+
+/** After the first 10 s a body must have come in at 1 KiB/s on average: slower senders only hold memory. */
+const BODY_GRACE_MS = 10_000;
+const BODY_MIN_BYTES_PER_MS = 1024 / 1000;
+const CHECK_INTERVAL_MS = 1_000;
+
+export interface BodyIntake {
+  readonly limitBytes: number;
+  readonly budget: ByteBudget;
+  readonly clock: Clock;
+}
+
+export interface TakenBody {
+  readonly bytes: Uint8Array;
+  /** What it holds of the relay's memory. */
+  readonly reservation: Reservation;
+}
+
+/** @throws RelayError body_too_large, body_timeout, unsupported_encoding, overloaded, or invalid_request for an upload that broke off */
+export async function takeBody(request: Request, intake: BodyIntake): Promise<TakenBody> {
+  const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  if (encoding !== "" && encoding !== "identity") throw new RelayError("unsupported_encoding");
+  const announced = Number(request.headers.get("content-length") ?? 0);
+  if (announced > intake.limitBytes) throw tooLarge(intake.limitBytes);
+  const reservation = intake.budget.reserve(announced);
+  if (reservation === null) throw new RelayError("overloaded");
+  try {
+    return { bytes: await readAll(request, announced, reservation, intake), reservation };
+  } catch (error) {
+    reservation.release();
+    throw error;
+  }
+}
+
+async function readAll(request: Request, announced: number, reservation: Reservation, intake: BodyIntake): Promise<Uint8Array> {
+  if (request.body === null) return new Uint8Array();
+  const reader = request.body.getReader();
+  const chunks: Uint8Array[] = [];
+  let received = 0;
+  const watch = watchPace(
+    intake.clock,
+    () => received,
+    () => void reader.cancel().catch(() => {}),
+  );
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (watch.isTooSlow()) throw new RelayError("body_timeout");
+      if (done) break;
+      received += value.byteLength;
+      if (received > intake.limitBytes) throw tooLarge(intake.limitBytes);
+      // A chunked upload announced nothing: it pays as it goes.
+      if (received > announced && !reservation.grow(value.byteLength)) throw new RelayError("overloaded");
+      chunks.push(value);
+    }
+  } catch (error) {
+    void reader.cancel().catch(() => {});
+    if (error instanceof RelayError) throw error;
+    throw new RelayError("invalid_request", "The upload broke off.");
+  } finally {
+    watch.stop();
+  }
+  if (received < announced) throw new RelayError("invalid_request", "The upload broke off.");
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received);
+}
+
+interface PaceWatch {
+  isTooSlow(): boolean;
+  stop(): void;
+}
+
+function watchPace(clock: Clock, received: () => number, onTooSlow: () => void): PaceWatch {
+  const startedMs = clock.nowMs();
+  let isTooSlow = false;
+  let timer = clock.startTimer(BODY_GRACE_MS, check);
+  return { isTooSlow: () => isTooSlow, stop: () => timer.stop() };
+
+  function check(): void {
+    const lateMs = clock.nowMs() - startedMs - BODY_GRACE_MS;
+    isTooSlow = received() < lateMs * BODY_MIN_BYTES_PER_MS || received() === 0;
+    if (isTooSlow) return onTooSlow();
+    timer = clock.startTimer(CHECK_INTERVAL_MS, check);
+  }
+}
+
+function tooLarge(limitBytes: number): RelayError {
+  return new RelayError("body_too_large", `The limit is ${Math.floor(limitBytes / (1024 * 1024))} MiB (--body-limit-mb).`);
+}

@@ -1,0 +1,67 @@
+// The relayed routes: take the body in, read what it is routed by, hand it to the hub, and give back the answer.
+import type { Clock } from "../base/clock.ts";
+import { RelayError } from "../base/errors.ts";
+import { ANONYMOUS } from "../hub/handles.ts";
+import type { Hub } from "../hub/hub.ts";
+import { takeBody } from "./body.ts";
+import type { Dialect } from "./dialect.ts";
+import { Exchange } from "./exchange.ts";
+import { headersToWorker } from "./headers.ts";
+import { readRouting } from "./json-gate.ts";
+
+export interface RelayRouteWorld {
+  readonly hub: Hub;
+  readonly clock: Clock;
+  readonly bodyLimitBytes: number;
+  readonly keepaliveAfterMs: number;
+  readonly keepaliveMs: number;
+  readonly forwardHeaders: readonly string[];
+  /** Credentials of this relay never leave it. */
+  readonly isOurCredential: (value: string) => boolean;
+  readonly isDraining: () => boolean;
+}
+
+export interface IncomingRequest {
+  readonly request: Request;
+  /** Path and query. */
+  readonly target: string;
+  readonly dialect: Dialect;
+  readonly requestId: string;
+  /** Sets the connection's idle limit in seconds; 0: none. */
+  readonly setIdleSecs: (secs: number) => void;
+}
+
+/** A client that does not read the end of its answer keeps its connection this long. */
+const TAIL_IDLE_SECS = 120;
+
+/** @throws RelayError when the request is refused before it is submitted */
+export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): Promise<Response> {
+  const { request, target, dialect, requestId, setIdleSecs } = incoming;
+  const { hub, clock } = world;
+  if (world.isDraining()) throw new RelayError("draining");
+  const { bytes, reservation } = await takeBody(request, { limitBytes: world.bodyLimitBytes, budget: hub.bodies, clock });
+  try {
+    const routing = readRouting(bytes);
+    const model = routing.model ?? hub.catalogue.onlyModel();
+    if (model === null) throw new RelayError("invalid_request", "The body has no 'model', and more than one may be meant.");
+    // From here on the wait is bounded by the relay's own deadlines, not by the connection's silence.
+    setIdleSecs(0);
+    const exchange = new Exchange(world, {
+      publicId: requestId,
+      dialect,
+      model,
+      isStreaming: routing.isStreaming,
+      onOver: () => setIdleSecs(TAIL_IDLE_SECS),
+    });
+    if (request.signal.aborted) throw new RelayError("invalid_request", "The client left.");
+    request.signal.addEventListener("abort", () => exchange.onClientGone(), { once: true });
+    const rules = { forwarded: world.forwardHeaders, isOurCredential: world.isOurCredential };
+    const headers = headersToWorker(request.headers, rules, requestId);
+    const relayed = { publicId: requestId, model, key: ANONYMOUS, path: target, headers, isStreaming: routing.isStreaming, body: bytes };
+    exchange.id = hub.submit(relayed, exchange, reservation);
+    return await exchange.response;
+  } catch (error) {
+    reservation.release();
+    throw error;
+  }
+}

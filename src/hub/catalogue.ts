@@ -1,0 +1,50 @@
+// The models clients may be shown: the union of what connected workers list.
+import { ANY_MODEL } from "../protocol/registration.ts";
+import type { WorkerId } from "../scheduler/events.ts";
+
+interface Listing {
+  readonly models: readonly string[];
+  readonly unlisted: readonly string[];
+}
+
+export class Catalogue {
+  readonly #listings = new Map<WorkerId, Listing>();
+  readonly #firstSeenUnixSecs = new Map<string, number>();
+
+  set(worker: WorkerId, listing: Listing): void {
+    this.#listings.set(worker, listing);
+  }
+
+  delete(worker: WorkerId): void {
+    this.#listings.delete(worker);
+  }
+
+  /** Listed models in alphabetical order; "*" and unlisted names never appear. */
+  models(): readonly string[] {
+    const names = new Set<string>();
+    for (const { models, unlisted } of this.#listings.values()) {
+      for (const model of models) if (model !== ANY_MODEL && !unlisted.includes(model)) names.add(model);
+    }
+    return [...names].sort();
+  }
+
+  /** The one model on offer, for requests that name none; null when there are several, none, or a worker that serves any. */
+  onlyModel(): string | null {
+    const names = this.models();
+    const servesAny = [...this.#listings.values()].some(({ models }) => models.includes(ANY_MODEL));
+    return names.length === 1 && !servesAny ? names[0]! : null;
+  }
+
+  /** When this relay first saw the model, in Unix seconds: the `created` of the OpenAI list. */
+  firstSeen(model: string, nowUnixMs: number): number {
+    const known = this.#firstSeenUnixSecs.get(model);
+    if (known !== undefined) return known;
+    if (this.#firstSeenUnixSecs.size >= FIRST_SEEN_MAX) this.#firstSeenUnixSecs.clear();
+    const secs = Math.floor(nowUnixMs / 1000);
+    this.#firstSeenUnixSecs.set(model, secs);
+    return secs;
+  }
+}
+
+/** Names come from workers, so their number must have a limit. */
+const FIRST_SEEN_MAX = 10_000;
