@@ -24,12 +24,6 @@ export function showListenAddress({ host, port }: ListenAddress): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** Whether only programs of the same machine can reach what listens there. */
-export function isLoopback(host: string): boolean {
-  const name = host.toLowerCase();
-  return name === "localhost" || name.endsWith(".localhost") || name === "::1" || /^(::ffff:)?127(\.\d{1,3}){3}$/.test(name);
-}
-
 /** Where this machine reaches a server that listens at `address`: the wildcard addresses are not ones to connect to. */
 export function reachableUrl({ host, port }: ListenAddress): string {
   const reachable = WILDCARD_HOSTS.get(host) ?? host;

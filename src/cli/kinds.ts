@@ -130,24 +130,12 @@ const SECONDS_MAX = 24 * 24 * 3600;
 const MIB = 1024 * 1024;
 const TRUE_WORDS = ["true", "1", "yes", "on"];
 const FALSE_WORDS = ["false", "0", "no", "off"];
-const CONNECTION_HEADERS = new Set([
-  "host",
-  "connection",
-  "content-length",
-  "content-encoding",
-  "expect",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
+// Those of one connection, and the one that carries the worker secret.
+const NOT_FORWARDABLE =
+  /^(?:host|connection|keep-alive|upgrade|trailer|te|transfer-encoding|content-length|content-encoding|expect|proxy-.*|x-worker-secret)$/;
 
 function isForwardable(name: string): boolean {
-  return !CONNECTION_HEADERS.has(name);
+  return !NOT_FORWARDABLE.test(name);
 }
 
 function line(maxChars: number) {

@@ -1,8 +1,9 @@
 // From the options of `serve` to the relay's configuration, with everything refused that must not start.
 import { UsageError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { isLoopbackAddress } from "../edge/browser-gate.ts";
 import type { ServeConfig } from "../server/config.ts";
-import { isLoopback, showListenAddress, type ListenAddress } from "./addresses.ts";
+import { showListenAddress, type ListenAddress } from "./addresses.ts";
 import type { OptionValues, Origin } from "./option.ts";
 import type { CLIENT_OPTIONS, LIMIT_OPTIONS, SERVE_OPTIONS } from "./options-serve.ts";
 import type { Parsed } from "./parse.ts";
@@ -61,7 +62,7 @@ export function warnOfSecretFlags(origins: readonly Origin[], log: Log): void {
 
 /** Without API keys, whoever reaches the address may use the models. */
 export function warnOfOpenAddress(listen: ListenAddress, log: Log): void {
-  if (isLoopback(listen.host)) return;
+  if (isLoopbackAddress(listen.host)) return;
   const listensOn = showListenAddress(listen);
   log.warn("OPEN RELAY: anyone who can reach this address may use the models, no API key is asked for", { listen: listensOn });
 }

@@ -21,7 +21,6 @@ export const serve: CommandBody = {
     const { startServer } = await import("../server/server.ts");
     const signals = listenForStopSignals();
     const server = startOrRefuse(config.listen, () => startServer(config, { log, clock }));
-    log.info("listening", { url: server.url.href });
     return await runUntilStopped({ drain: () => server.drain(), finished: NEVER }, signals);
   },
 };

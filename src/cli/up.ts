@@ -38,7 +38,6 @@ export const up: CommandBody = {
     const stop = async () => {
       await relay.server.drain();
       await Promise.all([relay.worker.stop(), backend.stop()]);
-      await relay.server.stop();
     };
     const isReady = await untilReady(relay.worker, world.clock);
     world.print(introduce(parsed, backend, relay));

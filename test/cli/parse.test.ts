@@ -94,6 +94,7 @@ describe("switches and lists", () => {
 describe("refusals", () => {
   const ALL = "'modelrelay serve --help' lists all flags";
   const SECONDS = "is not a number of seconds from 0 to 2073600";
+  const HEADER = "a header name that may be passed on (not one of the connection itself, as host or content-length)";
   const LISTEN = "an address to listen on, such as 127.0.0.1:8080, 0.0.0.0:8080, [::1]:8080, :8080 or 8080";
 
   test.each<[readonly string[], string]>([
@@ -119,6 +120,8 @@ describe("refusals", () => {
     [["--listen", "http://localhost:80"], `--listen: "http://localhost:80" is not ${LISTEN}; leave off the scheme: localhost:80`],
     [["--listen", ":65536"], `--listen: ":65536" is not ${LISTEN}; ports go up to 65535`],
     [["--cors-origin", "*"], '--cors-origin: "*" is not an origin such as https://app.example.com'],
+    [["--forward-header", "Host"], `--forward-header: "Host" is not ${HEADER}`],
+    [["--forward-header", "x-a,x-worker-secret"], `--forward-header: "x-a,x-worker-secret" is not ${HEADER}`],
     [["--config", "/nonexistent/relay.toml"], "the config file /nonexistent/relay.toml cannot be read (ENOENT)"],
   ])("[K4] serve %j is refused in words that help", (args, expected) => {
     expect(refusal(() => parseServe(args))).toBe(expected);

@@ -1,5 +1,7 @@
 // The command line as a real process, with nothing of this process's environment but the path.
 
+import { until } from "../support/until.ts";
+
 export interface CliResult {
   readonly code: number;
   readonly out: string;
@@ -10,7 +12,51 @@ type Variables = Readonly<Record<string, string>>;
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
-export function spawnCli(args: readonly string[], env: Variables = {}, argv0?: string) {
+/** A process that stays up until it is told to stop. */
+export class RunningCli implements AsyncDisposable {
+  out = "";
+  err = "";
+  readonly #child: ReturnType<typeof spawnCli>;
+  readonly #reading: Promise<unknown>;
+
+  constructor(args: readonly string[], env: Variables = {}) {
+    this.#child = spawnCli(args, env);
+    const read = async (stream: ReadableStream<Uint8Array>, add: (text: string) => void) => {
+      const decoder = new TextDecoder();
+      for await (const bytes of stream) add(decoder.decode(bytes, { stream: true }));
+    };
+    this.#reading = Promise.all([
+      read(this.#child.stdout, (text) => (this.out += text)),
+      read(this.#child.stderr, (text) => (this.err += text)),
+    ]);
+  }
+
+  /** The first group of the pattern, once the standard output or error output holds it. */
+  async sees(pattern: RegExp): Promise<string> {
+    const find = () => pattern.exec(this.err) ?? pattern.exec(this.out);
+    await until(() => find() !== null || this.#child.exitCode !== null, `${String(pattern)} from the process`);
+    const match = find();
+    if (match === null) throw new Error(`the process ended without ${String(pattern)}:\n${this.err}`);
+    return match[1] ?? match[0];
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** The exit code, with everything read. */
+  async exit(): Promise<number> {
+    await Promise.all([this.#child.exited, this.#reading]);
+    return this.#child.exitCode ?? -1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.exited;
+  }
+}
+
+function spawnCli(args: readonly string[], env: Variables = {}, argv0?: string) {
   const clean = { PATH: process.env["PATH"] ?? "", ...env };
   const options = { env: clean, stdin: "ignore", stdout: "pipe", stderr: "pipe" } as const;
   return Bun.spawn([process.execPath, MAIN, ...args], argv0 === undefined ? options : { ...options, argv0 });
