@@ -58,6 +58,24 @@ describe("requests", () => {
   });
 });
 
+test("model lists may come late and change", async () => {
+  const gate = Promise.withResolvers<void>();
+  const models = ["early"];
+  const fake = start(
+    answers.after(
+      gate.promise,
+      answers.modelList(() => models),
+    ),
+  );
+  const first = fetch(`${fake.url}/v1/models`);
+  await until(() => fake.requests.length === 1, "the request is there");
+  models.push("late");
+  gate.resolve();
+  expect(await (await first).text()).toContain("late");
+  models.length = 0;
+  expect(await (await fetch(`${fake.url}/v1/models`)).text()).toBe('{"object":"list","data":[]}');
+});
+
 describe("streams", () => {
   const slicings = { whole: "whole", "one byte": 1, random: new Random(freshSeed("slicing")) } as const;
   for (const [name, slicing] of Object.entries(slicings)) {
