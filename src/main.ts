@@ -1,6 +1,6 @@
 #!/usr/bin/env bun
 // The program's entry: finds the command, runs it, and is the only place that ends the process.
-import { defineCommand, runCommand, type SubCommandsDef } from "citty";
+import type { SubCommandsDef } from "citty";
 import { systemClock } from "./base/clock.ts";
 import { UsageError } from "./base/errors.ts";
 import { VERSION } from "./base/version.ts";
@@ -27,6 +27,7 @@ async function runRoot(args: readonly string[]): Promise<number> {
   if (isVersionAsked) return printVersion(world);
   if (!isCommand(name)) return await refuseOrHelp(name, world);
 
+  const { defineCommand, runCommand } = await import("citty");
   // citty hands back nothing of what a subcommand returned, so the exit code comes out this way.
   let exitCode = 0;
   const toCitty = (command: Command) => () =>

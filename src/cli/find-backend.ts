@@ -64,7 +64,7 @@ export function pickChatModel(models: readonly string[]): string | null {
 }
 
 /** A server on this machine that is well answers within a few milliseconds. */
-export const PROBE_LIMIT_MS = 300;
+const PROBE_LIMIT_MS = 300;
 
 const NOT_FOR_CHAT = /embed|rerank|whisper|tts|bge-|minilm|stable-diffusion/i;
 

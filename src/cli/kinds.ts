@@ -103,7 +103,7 @@ export function secret(): ValueKind<string> {
   return { ...kind("secret", "a secret", v.string(), () => "(secret)"), shape: "secret" };
 }
 
-export function list(hint: string, expects: string, item: v.GenericSchema<string, string>): ValueKind<readonly string[]> {
+function list(hint: string, expects: string, item: v.GenericSchema<string, string>): ValueKind<readonly string[]> {
   const schema = v.pipe(v.string(), v.transform(splitList), v.array(item), v.minLength(1), v.maxLength(MODELS_MAX));
   return {
     ...kind<readonly string[]>(hint, expects, schema, (items) => (items.length === 0 ? "none" : items.join(","))),
@@ -120,7 +120,7 @@ export function toUrl(text: string): URL | undefined {
   return URL.parse(text) ?? undefined;
 }
 
-export function withNearest<V>(outcome: Outcome<V>, word: string, words: readonly string[]): Outcome<V> {
+function withNearest<V>(outcome: Outcome<V>, word: string, words: readonly string[]): Outcome<V> {
   const [nearest] = outcome.ok ? [] : nearestNames(word, words, 1);
   return nearest === undefined ? outcome : { ok: false, advice: `did you mean ${nearest}?` };
 }

@@ -7,6 +7,9 @@ import { UsageError } from "../base/errors.ts";
 import type { Log, LogLevel } from "../base/log.ts";
 import type { LogThreshold } from "./log-level.ts";
 import { formatLogLine, type LogEntry, type LogFormat } from "./log-line.ts";
+import type { OptionValues } from "./option.ts";
+import type { logOptions } from "./options-shared.ts";
+import { writeNow } from "./write-now.ts";
 
 export interface LogSinkOptions {
   readonly level: LogThreshold;
@@ -15,17 +18,26 @@ export interface LogSinkOptions {
   readonly file: string | null;
 }
 
+type LogFlags = OptionValues<ReturnType<typeof logOptions>>;
+
 /** What the sink needs of the world; tests give their own. */
 export interface LogWorld {
   readonly clock: Pick<Clock, "unixMs">;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly isTerminal: (descriptor: number) => boolean;
   readonly write: (descriptor: number, text: string) => void;
+}
+
+/** The log of a command, as its flags ask for it. @throws UsageError when the file cannot be opened. */
+export function startLog(flags: LogFlags, { clock, env }: Omit<LogWorld, "isTerminal" | "write">): Log {
+  const { logLevel, logFormat, logFile } = flags;
+  return createLogSink({ level: logLevel, format: logFormat, file: logFile }, { clock, env, isTerminal: isatty, write: writeNow });
 }
 
 /** @throws UsageError when the file cannot be opened. */
 export function createLogSink(options: LogSinkOptions, world: LogWorld): Log {
   const descriptor = options.file === null ? STANDARD_ERROR : openLogFile(options.file);
-  const isColoured = isatty(descriptor) && (world.env["NO_COLOR"] ?? "") === "" && world.env["TERM"] !== "dumb";
+  const isColoured = world.isTerminal(descriptor) && (world.env["NO_COLOR"] ?? "") === "" && world.env["TERM"] !== "dumb";
   const engine = createConsola({
     level: options.level === "off" ? LogLevels.silent : LogLevels[options.level],
     // By default equal lines are merged; an operator counts them.

@@ -36,7 +36,7 @@ export function checkSecret(text: string, where: string): string {
 }
 
 /** Whether a text is one of those that examples put where a secret belongs. */
-export function isPlaceholder(secret: string): boolean {
+function isPlaceholder(secret: string): boolean {
   const text = secret.toLowerCase().replaceAll(/[\s_]+/g, "-");
   return PLACEHOLDERS.some((pattern) => pattern.test(text));
 }

@@ -1,20 +1,18 @@
 // `modelrelay serve`: the relay.
 import type { CommandBody } from "./commands.ts";
-import { createLogSink } from "./log.ts";
+import { startLog } from "./log.ts";
 import { SERVE_OPTIONS } from "./options-serve.ts";
 import { parseOptions } from "./parse.ts";
 import { toServeConfig, warnOfOpenAddress, warnOfSecretFlags } from "./serve-config.ts";
 import { startOrRefuse } from "./start-or-refuse.ts";
 import { listenForStopSignals, runUntilStopped } from "./stop-signals.ts";
-import { writeNow } from "./write-now.ts";
 
 export const serve: CommandBody = {
   options: SERVE_OPTIONS,
   async run(args, { env, clock }) {
     const parsed = parseOptions("serve", SERVE_OPTIONS, args, env);
     const config = toServeConfig(parsed);
-    const { logLevel, logFormat, logFile } = parsed.values;
-    const log = createLogSink({ level: logLevel, format: logFormat, file: logFile }, { clock, env, write: writeNow });
+    const log = startLog(parsed.values, { clock, env });
     warnOfSecretFlags([parsed.origins.workerSecret, parsed.origins.adminToken], log);
     warnOfOpenAddress(config.listen, log);
 

@@ -5,7 +5,7 @@ import { reachableUrl } from "./addresses.ts";
 import { chooseBackend, describeBackend, type ChosenBackend } from "./choose-backend.ts";
 import type { CommandBody, CommandWorld } from "./commands.ts";
 import { pickChatModel } from "./find-backend.ts";
-import { createLogSink } from "./log.ts";
+import { startLog } from "./log.ts";
 import { UP_OPTIONS } from "./options-up.ts";
 import { parseOptions, type Parsed } from "./parse.ts";
 import { renderPasteLines } from "./paste-lines.ts";
@@ -15,7 +15,6 @@ import { warnOfOpenAddress, warnOfSecretFlags } from "./serve-config.ts";
 import { listenForStopSignals, runUntilStopped, type StopSignals } from "./stop-signals.ts";
 import { describeTimings, tryOut } from "./try-out.ts";
 import { startRelay, untilReady, type Relay } from "./up-relay.ts";
-import { writeNow } from "./write-now.ts";
 
 export const up: CommandBody = {
   options: UP_OPTIONS,
@@ -24,8 +23,7 @@ export const up: CommandBody = {
     const { values, origins } = parsed;
     if (values.demo && origins.backendUrl.kind === "flag") throw new UsageError("--demo and --backend-url are both given: keep one.");
     const apiKey = backendKey(parsed);
-    const sink = { level: values.logLevel, format: values.logFormat, file: values.logFile };
-    const log = createLogSink(sink, { clock: world.clock, env: world.env, write: writeNow });
+    const log = startLog(values, world);
     warnOfSecretFlags([origins.workerSecret, origins.backendApiKey], log);
     warnOfOpenAddress(values.listen, log);
 

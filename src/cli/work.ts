@@ -1,20 +1,18 @@
 // `modelrelay work`: the worker daemon.
 import type { CommandBody } from "./commands.ts";
-import { createLogSink } from "./log.ts";
+import { startLog } from "./log.ts";
 import { WORK_OPTIONS } from "./options-work.ts";
 import { parseOptions } from "./parse.ts";
 import { warnOfSecretFlags } from "./serve-config.ts";
 import { listenForStopSignals, runUntilStopped } from "./stop-signals.ts";
 import { toWorkConfig } from "./work-config.ts";
-import { writeNow } from "./write-now.ts";
 
 export const work: CommandBody = {
   options: WORK_OPTIONS,
   async run(args, { env, clock }) {
     const parsed = parseOptions("work", WORK_OPTIONS, args, env);
     const config = toWorkConfig(parsed);
-    const { logLevel, logFormat, logFile } = parsed.values;
-    const log = createLogSink({ level: logLevel, format: logFormat, file: logFile }, { clock, env, write: writeNow });
+    const log = startLog(parsed.values, { clock, env });
     warnOfSecretFlags([parsed.origins.workerSecret, parsed.origins.backendApiKey], log);
 
     const { startWorker } = await import("../worker/worker.ts");

@@ -19,7 +19,7 @@ const NOW = Date.parse("2026-11-22T10:00:00.000Z");
 function linesOf(say: (log: Log) => void, level: LogThreshold = "trace", format: LogFormat = "text"): readonly string[] {
   const lines: string[] = [];
   const write = (descriptor: number, text: string) => void lines.push(`${descriptor} ${text}`);
-  say(createLogSink({ level, format, file: null }, { clock: { unixMs: () => NOW }, env: {}, write }));
+  say(createLogSink({ level, format, file: null }, { clock: { unixMs: () => NOW }, env: {}, isTerminal: () => false, write }));
   return lines;
 }
 
@@ -70,6 +70,21 @@ describe("lines", () => {
     expect(formatLogLine(entry, "text", true)).toContain("\u001b[33mWARN \u001b[39m queue full");
     expect(formatLogLine(entry, "text", false)).not.toContain("\u001b");
     expect(formatLogLine(entry, "json", true)).not.toContain("\u001b");
+  });
+
+  test("[K10] a terminal gets colour unless NO_COLOR says otherwise; a file or pipe never does", () => {
+    const isColoured = (isTerminal: boolean, env: Environment) => {
+      let line = "";
+      const write = (_descriptor: number, text: string) => void (line = text);
+      const world = { clock: { unixMs: () => NOW }, env, isTerminal: () => isTerminal, write };
+      createLogSink({ level: "info", format: "text", file: null }, world).info("m");
+      return line.includes("\u001b");
+    };
+    expect(isColoured(true, {})).toBe(true);
+    expect(isColoured(true, { NO_COLOR: "" })).toBe(true);
+    expect(isColoured(true, { NO_COLOR: "1" })).toBe(false);
+    expect(isColoured(true, { TERM: "dumb" })).toBe(false);
+    expect(isColoured(false, {})).toBe(false);
   });
 
   test("[K10] equal lines are written as often as they are said", () => {
@@ -139,7 +154,10 @@ describe("log file", () => {
     try {
       const file = join(folder, "relay.log");
       for (const word of ["first", "second"]) {
-        createLogSink({ level: "info", format: "text", file }, { clock: { unixMs: () => NOW }, env: {}, write: writeNow }).info(word);
+        createLogSink(
+          { level: "info", format: "text", file },
+          { clock: { unixMs: () => NOW }, env: {}, isTerminal: () => false, write: writeNow },
+        ).info(word);
       }
       expect(readFileSync(file, "utf8")).toBe("2026-11-22T10:00:00.000Z INFO  first\n2026-11-22T10:00:00.000Z INFO  second\n");
     } finally {
@@ -151,7 +169,7 @@ describe("log file", () => {
     const open = () =>
       createLogSink(
         { level: "info", format: "text", file: "/nonexistent/relay.log" },
-        { clock: { unixMs: () => NOW }, env: {}, write: writeNow },
+        { clock: { unixMs: () => NOW }, env: {}, isTerminal: () => false, write: writeNow },
       );
     expect(open).toThrow(new UsageError("the log file /nonexistent/relay.log cannot be opened (ENOENT)"));
   });
