@@ -105,7 +105,10 @@ export class AttemptV2 implements Job {
     this.#sendWhatMay();
   }
 
-  /** Sends as far as credit and uplink allow; the backend is read only while nothing is left over. */
+  /**
+   * Sends as far as credit and uplink allow. The backend is read while nothing is left over, even at no credit: the end
+   * of an answer that filled its window exactly must be seen, and one read too many is only 64 KiB.
+   */
   #sendWhatMay(): void {
     if (this.#isOver) return;
     const { connection } = this.#context;
@@ -121,9 +124,8 @@ export class AttemptV2 implements Job {
       if (length === next.byteLength) this.#unsent.shift();
       else this.#unsent[0] = next.subarray(length);
     }
-    if (this.#end !== null) this.#finish(this.#end.failure);
-    else if (this.#credit === 0) this.#exchange?.pause();
-    else this.#exchange?.resume();
+    if (this.#end === null) this.#exchange?.resume();
+    else this.#finish(this.#end.failure);
   }
 
   #finish(failure: BackendFailure | null): void {

@@ -78,6 +78,11 @@ export class V2Relay extends WorkerSocketServer {
     return find()!;
   }
 
+  /** How many bytes of this attempt's answer have come. */
+  length(peer: WorkerSocket, attempt: number): number {
+    return peer.frames.reduce((sum, frame) => (attemptOf(frame) === attempt ? sum + frame.byteLength - FRAME_HEADER_BYTES : sum), 0);
+  }
+
   /** The bytes of this attempt's answer so far. */
   body(peer: WorkerSocket, attempt: number): Buffer {
     return Buffer.concat(peer.frames.filter((frame) => attemptOf(frame) === attempt).map((frame) => frame.subarray(FRAME_HEADER_BYTES)));
