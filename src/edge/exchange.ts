@@ -224,7 +224,7 @@ export function refusalResponse(dialect: Dialect, problem: Problem, requestId: s
 
 function problemOf(refusal: Refusal): Problem {
   const { code, nearest } = refusal;
-  return { code, detail: nearest.length === 0 ? null : `Nearest: ${nearest.join(", ")}.` };
+  return { code, detail: nearest.length === 0 ? null : `Nearest on offer: ${nearest.join(", ")}.` };
 }
 
 function isEventStream(head: AnswerHead): boolean {

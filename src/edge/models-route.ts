@@ -22,7 +22,7 @@ export function getModel(world: ModelsWorld, model: string, isAnthropic: boolean
   const models = world.hub.catalogue.models();
   if (!models.includes(model)) {
     const nearest = nearestNames(model, models);
-    throw new RelayError("model_not_found", nearest.length === 0 ? null : `Nearest: ${nearest.join(", ")}.`);
+    throw new RelayError("model_not_found", nearest.length === 0 ? null : `Nearest on offer: ${nearest.join(", ")}.`);
   }
   return Response.json(isAnthropic ? anthropicModel(world, model) : openaiModel(world, model));
 }

@@ -1,4 +1,5 @@
-// One spelling per path: what reaches routing and authorization is exactly what the client sent, or is refused.
+// One spelling per path: whatever decides about a request decides about the same path. The runtime has resolved dot segments and
+// backslashes before we see it; what it leaves ambiguous is refused here.
 
 /** The target as it stood in the request line, from `Request.url`, which is relative when the Host header was unusable. */
 export function rawTarget(url: string): string {

@@ -95,7 +95,7 @@ export interface RefuseEffect {
   readonly type: "refuse";
   readonly request: RequestId;
   readonly code: RefusalCode;
-  /** `model_not_found`: the nearest names on offer, best first. */
+  /** `model_not_found` and `no_workers`: the nearest names on offer, best first. */
   readonly nearest: readonly string[];
 }
 

@@ -72,7 +72,8 @@ export class Ledger {
 
   fail(request: RequestRecord, code: RefusalCode): void {
     this.#forget(request);
-    this.refuse(request.id, code);
+    // Nobody ever offered it: perhaps it was misspelt.
+    this.refuse(request.id, code, code === "no_workers" ? this.roster.nearestModels(request.model) : []);
   }
 
   #forget(request: RequestRecord): void {

@@ -6,6 +6,7 @@ import { createSecretMatcher } from "../base/secret.ts";
 import { isLoopbackAddress, loopbackHosts } from "../edge/browser-gate.ts";
 import { createEdgeApp, type EdgeApp } from "../edge/app.ts";
 import { refusalResponse } from "../edge/exchange.ts";
+import { requestIdOf } from "../edge/headers.ts";
 import { pathOf, rawTarget } from "../edge/path-gate.ts";
 import { Hub } from "../hub/hub.ts";
 import { createLocalScheduler, type SchedulerSeam } from "../hub/seam.ts";
@@ -113,9 +114,10 @@ function listen(config: ServeConfig, link: Link, app: EdgeApp, log: Log): Server
 
 function connectWorker(request: Request, server: Server<SocketData>, link: Link): Response | undefined {
   // Browsers send Origin with every WebSocket; workers never do.
-  if (request.headers.has("origin")) return refusalResponse("chat", { code: "origin_not_allowed", detail: null }, "unknown");
+  const requestId = requestIdOf(request.headers);
+  if (request.headers.has("origin")) return refusalResponse("chat", { code: "origin_not_allowed", detail: null }, requestId);
   if (link.upgrade(request, server)) return undefined;
-  const response = refusalResponse("chat", { code: "upgrade_required", detail: null }, "unknown");
+  const response = refusalResponse("chat", { code: "upgrade_required", detail: null }, requestId);
   response.headers.set("upgrade", "websocket");
   return response;
 }
