@@ -1,6 +1,6 @@
 // A model backend under the control of a test, on raw sockets, so that it can misbehave in every way a real one does.
 //
-//   const backend = startFakeBackend(politely());                  // or any Answer; may be replaced: backend.answer = ...
+//   await using backend = startFakeBackend(politely());            // or any Answer; may be replaced: backend.answer = ...
 //   const exchange = await backend.nextExchange();                 // the next request, in order of arrival, complete with its body
 //   backend.requests / backend.open                                // everything received / connections open now
 //
@@ -22,7 +22,7 @@ import { type ReceivedRequest, RequestReader } from "./fake-backend-request.ts";
 import { Wire } from "./fake-backend-wire.ts";
 import { within } from "./until.ts";
 
-export interface FakeBackend {
+export interface FakeBackend extends AsyncDisposable {
   readonly url: string;
   /** Answers the requests that arrive from now on. */
   answer: Answer;
@@ -84,6 +84,10 @@ export function startFakeBackend(answer: Answer = politely(), port = 0): FakeBac
     },
   });
 
+  const stop = async (): Promise<void> => {
+    listener.stop(true);
+    for (const wire of wires) wire.reset();
+  };
   const backend: FakeBackend = {
     url: `http://127.0.0.1:${listener.port}`,
     answer,
@@ -95,10 +99,8 @@ export function startFakeBackend(answer: Answer = politely(), port = 0): FakeBac
       return accepted;
     },
     nextExchange: () => within(arrivals.next(), "a request reaches the fake backend"),
-    async stop() {
-      listener.stop(true);
-      for (const wire of wires) wire.reset();
-    },
+    stop,
+    [Symbol.asyncDispose]: stop,
   };
   return backend;
 }
