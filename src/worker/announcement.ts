@@ -3,7 +3,7 @@ import { MODEL_NAME_MAX_CHARS, MODELS_MAX } from "../protocol/limits.ts";
 import { ANY_MODEL, cleanModels } from "../protocol/registration.ts";
 
 /** Routed to a worker that was not told its models, for clients that name none in particular. */
-export const DEFAULT_MODEL = "default";
+const DEFAULT_MODEL = "default";
 /** Leaves room in a `register` frame (REGISTER_MAX_BYTES) for everything else. */
 const NAMES_MAX_BYTES = 96 * 1024;
 

@@ -10,7 +10,7 @@ import { type Headers, toBackendHeaders, toRelayHeaders } from "./headers.ts";
 import { SseEndScanner } from "./sse-end.ts";
 
 /** A backend that is there takes a connection in far less; the relay's own deadlines cover everything after. */
-export const BACKEND_CONNECT_DEADLINE_MS = 10_000;
+const BACKEND_CONNECT_DEADLINE_MS = 10_000;
 
 export interface BackendRequest {
   readonly url: URL;

@@ -5,13 +5,13 @@ import { CLOSE, type Close } from "../protocol/close.ts";
 import { MIB, RELAY_SILENCE_MS } from "../protocol/limits.ts";
 
 /** The runtime's own limit is two minutes; a relay that is there answers the upgrade in far less. */
-export const RELAY_CONNECT_DEADLINE_MS = 10_000;
+const RELAY_CONNECT_DEADLINE_MS = 10_000;
 /** From the open socket to `register_ack`: the relay has nothing to wait for. */
-export const REGISTER_ACK_DEADLINE_MS = 10_000;
-/** How long a closing handshake and the bytes before it may take on a slow uplink. */
-export const CLOSE_DEADLINE_MS = 5_000;
+const REGISTER_ACK_DEADLINE_MS = 10_000;
+/** A closing handshake; begins anew as long as bytes from before it still leave, so that a slow uplink loses no answer. */
+const CLOSE_DEADLINE_MS = 5_000;
 /** Unsent bytes above which backends are no longer read: more only delays pongs and costs memory. */
-export const UPLINK_BUFFER_MAX_BYTES = 1 * MIB;
+const UPLINK_BUFFER_MAX_BYTES = 1 * MIB;
 // The runtime's client has no drain event. This runs only while the uplink is the bottleneck.
 const UPLINK_POLL_MS = 5;
 
@@ -93,13 +93,14 @@ export class RelayConnection {
     this.#uplinkWaiters.delete(onClear);
   }
 
-  /** Sends what is buffered, then says goodbye. */
+  /** Sends what is buffered, then says goodbye. Called again, it waits no longer than CLOSE_DEADLINE_MS for that. */
   close({ code, reason }: Close): void {
-    if (this.#phase === "gone" || this.#phase === "closing") return;
+    if (this.#phase === "gone") return;
     if (this.#phase === "connecting") return this.#onGone(code, reason);
+    if (this.#phase === "closing") return this.#startDeadline(CLOSE_DEADLINE_MS, () => this.#onGone(code, reason));
     this.#phase = "closing";
-    this.#startDeadline(CLOSE_DEADLINE_MS, () => this.#onGone(code, reason));
     this.#socket.close(code, reason);
+    this.#awaitClose({ code, reason });
   }
 
   /** Drops the connection without a word and without calling anyone. */
@@ -128,6 +129,14 @@ export class RelayConnection {
       if (!(error instanceof PeerError)) throw error;
       this.close({ code: error.closeCode, reason: error.message });
     }
+  }
+
+  #awaitClose({ code, reason }: Close): void {
+    const unsent = this.#socket.bufferedAmount;
+    this.#startDeadline(CLOSE_DEADLINE_MS, () => {
+      if (this.#socket.bufferedAmount < unsent) this.#awaitClose({ code, reason });
+      else this.#onGone(code, reason);
+    });
   }
 
   #onSilence(): void {

@@ -5,7 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { MIB } from "../protocol/limits.ts";
 
 /** A backend that needs longer to list its models counts as not answering. */
-export const QUESTION_DEADLINE_MS = 5_000;
+const QUESTION_DEADLINE_MS = 5_000;
 /** Thousands of models fit; anything larger is not a model list. */
 const ANSWER_MAX_BYTES = 4 * MIB;
 

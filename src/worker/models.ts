@@ -8,9 +8,9 @@ import type { WorkConfig } from "./config.ts";
 import { getJson } from "./get-json.ts";
 
 /** Loading a model by hand should show at the relay before its user has switched windows. */
-export const MODELS_POLL_MS = 30_000;
+const MODELS_POLL_MS = 30_000;
 /** While the backend does not answer: it is probably starting. */
-export const MODELS_POLL_DOWN_MS = 5_000;
+const MODELS_POLL_DOWN_MS = 5_000;
 /** One missed poll may be a busy backend; two in a row and its models are withdrawn. */
 const FAILED_POLLS_MAX = 2;
 

@@ -4,6 +4,8 @@ import { createServer, connect, type Socket } from "node:net";
 export class StallablePipe {
   readonly #server;
   readonly #target: URL;
+  /** Bytes of the clients that went through. */
+  passedBytes = 0;
   readonly #pairs = new Set<readonly [client: Socket, target: Socket]>();
 
   constructor(server: ReturnType<typeof createServer>, target: URL) {
@@ -39,7 +41,10 @@ export class StallablePipe {
       [client, target],
       [target, client],
     ] as const) {
-      from.on("data", (bytes: Buffer) => to.write(bytes));
+      from.on("data", (bytes: Buffer) => {
+        if (from === client) this.passedBytes += bytes.byteLength;
+        to.write(bytes);
+      });
       from.on("error", () => {});
       from.on("close", () => {
         to.destroy();

@@ -3,9 +3,15 @@ import { describe, expect, test } from "bun:test";
 import { ManualClock } from "../support/manual-clock.ts";
 import { startTestWorker } from "../support/running-worker.ts";
 import { startScriptedBackend } from "../support/scripted-backend.ts";
-import { until, within } from "../support/until.ts";
+import { startStallablePipe } from "../support/stallable-pipe.ts";
+import { turns, until, within } from "../support/until.ts";
+import { V1Relay } from "../support/v1-relay.ts";
 import { V2Relay } from "../support/v2-relay.ts";
 import { startV1Rig, startV2Rig } from "./rig.ts";
+
+const CLOSE_DEADLINE_MS = 5_000;
+/** More than the kernel's buffers on the way hold. */
+const ANSWER_CHARS = 40_000_000;
 
 describe("[D19] a worker that drains", () => {
   test("v2: says so, rejects new requests, finishes the running ones, closes and ends", async () => {
@@ -38,15 +44,48 @@ describe("[D19] a worker that drains", () => {
     await within(rig.worker.finished, "the end of the worker");
   });
 
-  test("with a large answer still in its buffers, sends all of it first", async () => {
-    await using rig = await startV1Rig();
-    const id = rig.relay.request(rig.peer, { is_streaming: false });
-    const call = await rig.backend.call();
-    rig.worker.drain();
-    call.json(200, { text: "x".repeat(20_000_000) });
-    await within(rig.worker.finished, "the end of the worker");
-    expect(String((await rig.relay.complete(rig.peer, id))["body"]).length).toBeGreaterThan(20_000_000);
-  });
+  test("with a large answer still in its buffers, sends all of it first, as long as the network takes some", async () => {
+    const clock = new ManualClock();
+    await using backend = await startScriptedBackend();
+    await using relay = new V1Relay();
+    await using pipe = await startStallablePipe(relay.url);
+    await using worker = startTestWorker({ relay: pipe, backend }, { clock });
+    const peer = await relay.peer();
+    const id = relay.request(peer, { is_streaming: false });
+    const call = await backend.call();
+    pipe.stall();
+    worker.drain();
+    call.json(200, { text: "x".repeat(ANSWER_CHARS) });
+    await until(() => clock.dueInMs.includes(CLOSE_DEADLINE_MS), "the worker to close", 20_000);
+    pipe.resume();
+    await until(() => pipe.passedBytes > ANSWER_CHARS / 4, "part of the answer", 20_000);
+    pipe.stall();
+    clock.advance(CLOSE_DEADLINE_MS);
+    expect(worker.status().connection).toBe("registered");
+    pipe.resume();
+    await within(worker.finished, "the end of the worker", 20_000);
+    expect(String((await relay.complete(peer, id))["body"]).length).toBeGreaterThan(ANSWER_CHARS);
+  }, 60_000);
+
+  test("does not wait for a network that takes nothing", async () => {
+    const clock = new ManualClock();
+    await using backend = await startScriptedBackend();
+    await using relay = new V1Relay();
+    await using pipe = await startStallablePipe(relay.url);
+    await using worker = startTestWorker({ relay: pipe, backend }, { clock });
+    const peer = await relay.peer();
+    relay.request(peer, { is_streaming: false });
+    const call = await backend.call();
+    pipe.stall();
+    worker.drain();
+    call.json(200, { text: "x".repeat(ANSWER_CHARS) });
+    await until(() => clock.dueInMs.includes(CLOSE_DEADLINE_MS), "the worker to close", 20_000);
+    for (let round = 0; round < 5; round++) {
+      await turns(200);
+      clock.advance(CLOSE_DEADLINE_MS);
+    }
+    await within(worker.finished, "the end of the worker");
+  }, 60_000);
 
   test("cancelled requests count as finished", async () => {
     await using rig = await startV2Rig();

@@ -1,4 +1,5 @@
 // A relay, the real worker daemon and a backend, wired together and taken apart again: what most tests here begin with.
+import { expect } from "bun:test";
 import type { WorkConfig } from "../../src/worker/config.ts";
 import type { WorkerWorld } from "../../src/worker/worker.ts";
 import { startTestWorker, type TestWorker } from "../support/running-worker.ts";
@@ -43,6 +44,8 @@ async function startRig<Relay extends V1Relay | V2Relay>(relay: Relay, script: R
       await worker.stop();
       await relay.stop();
       await backend.stop();
+      // What a backend or relay does wrong is a warning; an error would be the worker's own.
+      expect(worker.log.lines.filter((line) => line.level === "error")).toEqual([]);
     },
   };
 }
