@@ -20,27 +20,49 @@ interface Head {
   readonly endsAt: number;
 }
 
+const LAST_CHUNK = "0\r\n\r\n";
+
 /** Collects bytes and gives out each request that is complete. @throws when the bytes are no request */
 export class RequestReader {
-  #bytes: Uint8Array = new Uint8Array();
+  readonly #onExpectContinue: () => void;
+  readonly #pieces: Uint8Array[] = [];
+  #length = 0;
+  /** The request whose body is on its way: large bodies are not joined and searched again with every packet. */
+  #awaited: { readonly isChunked: boolean; readonly length: number } | null = null;
+
+  /** `onExpectContinue` is called when a client waits for leave to send its body. */
+  constructor(onExpectContinue: () => void) {
+    this.#onExpectContinue = onExpectContinue;
+  }
 
   /** The next request, or null while it is not complete. */
   push(bytes: Uint8Array): ReceivedRequest | null {
-    this.#bytes = Buffer.concat([this.#bytes, bytes]);
-    const head = parseHead(this.#bytes);
+    if (bytes.length > 0) this.#pieces.push(bytes.slice());
+    this.#length += bytes.length;
+    if (!this.#mayBeComplete()) return null;
+    const all = Buffer.concat(this.#pieces);
+    const head = parseHead(all);
     if (head === null) return null;
-    const rest = this.#bytes.subarray(head.endsAt);
+    const rest = all.subarray(head.endsAt);
     const isChunked = head.headers.get("transfer-encoding") === "chunked";
-    const body = isChunked ? parseChunks(rest) : parseSized(rest, Number(head.headers.get("content-length") ?? 0));
-    if (body === null) return null;
-    this.#bytes = rest.subarray(body.endsAt);
+    const size = Number(head.headers.get("content-length") ?? 0);
+    const body = isChunked ? parseChunks(rest) : parseSized(rest, size);
+    if (body === null) {
+      if (this.#awaited === null && head.headers.get("expect") === "100-continue") this.#onExpectContinue();
+      this.#awaited = { isChunked, length: head.endsAt + size };
+      return null;
+    }
+    const next = rest.subarray(body.endsAt);
+    this.#pieces.splice(0, this.#pieces.length, next);
+    this.#length = next.length;
+    this.#awaited = null;
     return { method: head.method, path: head.path, headers: head.headers, body: body.bytes };
   }
 
-  /** The client waits for leave to send its body. */
-  get wantsContinue(): boolean {
-    const head = parseHead(this.#bytes);
-    return head?.headers.get("expect") === "100-continue" && this.#bytes.length === head.endsAt;
+  #mayBeComplete(): boolean {
+    if (this.#awaited === null) return true;
+    if (!this.#awaited.isChunked) return this.#length >= this.#awaited.length;
+    return Buffer.concat(this.#pieces.slice(-LAST_CHUNK.length)).toString("latin1").endsWith(LAST_CHUNK);
   }
 }
 

@@ -49,6 +49,25 @@ describe("requests", () => {
     expect(fake.accepted).toBe(1);
   });
 
+  test("may be large, and may wait for leave to send their body", async () => {
+    const fake = start(answers.unary(200, "{}"));
+    const large = Buffer.alloc(8 * 1024 * 1024, "x");
+    await fetch(`${fake.url}/sized`, { method: "POST", body: large });
+    await fetch(`${fake.url}/chunked`, { method: "POST", body: new Blob([large]).stream() });
+    for (const path of ["/sized", "/chunked"]) {
+      const exchange = await fake.nextExchange();
+      expect([exchange.request.path, exchange.request.body.length]).toEqual([path, large.length]);
+    }
+    let answer = "";
+    const { hostname, port } = new URL(fake.url);
+    const client = await Bun.connect({ hostname, port: Number(port), socket: { data: (_, bytes) => void (answer += bytes.toString()) } });
+    client.write("POST /waiting HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n");
+    await until(() => answer === "HTTP/1.1 100 Continue\r\n\r\n", "leave is given");
+    client.write("{}");
+    expect((await fake.nextExchange()).text).toBe("{}");
+    client.end();
+  });
+
   test("are answered by the script of their turn, model lists apart", async () => {
     const fake = start(answers.listing(["a", "b"], answers.inTurn(answers.unary(500, "first"), answers.unary(200, "second"))));
     const texts: string[] = [];

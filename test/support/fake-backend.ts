@@ -38,6 +38,8 @@ export interface FakeBackend extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
+
 /** Listens on a free port of the loopback. */
 export function startFakeBackend(answer: Answer = politely(), port = 0): FakeBackend {
   const wires = new Set<Wire>();
@@ -62,11 +64,9 @@ export function startFakeBackend(answer: Answer = politely(), port = 0): FakeBac
     allowHalfOpen: true,
     socket: {
       open(socket) {
-        const reader = new RequestReader();
+        const reader = new RequestReader(() => void wire.write(CONTINUE));
         const wire: Wire = new Wire(socket, (bytes) => {
-          let request = reader.push(bytes);
-          if (request === null && reader.wantsContinue) void wire.write(new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n"));
-          for (; request !== null; request = reader.push(new Uint8Array())) onRequest(request, wire);
+          for (let request = reader.push(bytes); request !== null; request = reader.push(new Uint8Array())) onRequest(request, wire);
         });
         socket.data = wire;
         socket.setNoDelay(true);
