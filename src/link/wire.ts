@@ -72,12 +72,16 @@ export class Wire {
 
   /** Pings at the interval and closes a peer that has been silent for three of them. */
   startHeartbeat(onLost: () => void): void {
+    let dueMs = this.#clock.nowMs() + this.#heartbeatMs;
     const beat = (): void => {
+      // Late by a whole beat, it is we who stood still (a paused machine): what the peer said meanwhile is not read yet.
+      if (this.#clock.nowMs() - dueMs >= this.#heartbeatMs) this.heard();
       if (this.#clock.nowMs() - this.#lastHeardMs >= this.#heartbeatMs * MISSED_HEARTBEATS) {
         onLost();
         return this.close(CLOSE.heartbeatTimedOut);
       }
       this.ping();
+      dueMs = this.#clock.nowMs() + this.#heartbeatMs;
       this.#heartbeat = this.#clock.startTimer(this.#heartbeatMs, beat);
     };
     this.#heartbeat = this.#clock.startTimer(this.#heartbeatMs, beat);
