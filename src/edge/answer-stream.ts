@@ -16,7 +16,7 @@ export interface AnswerStreamOptions {
   readonly comment: () => string;
   /** The event that says what went wrong. */
   readonly errorEvent: (refusal: Refusal, at: StreamPosition) => string;
-  /** The last byte is out, or the stream was cut by us. */
+  /** Nothing more comes from the hub; what is there may still be on its way to the client. */
   readonly onOver: () => void;
 }
 
@@ -61,8 +61,10 @@ export class AnswerStream {
   /** The backend's answer follows from here. */
   attach(body: AnswerBody): void {
     this.#body = body;
-    body.whenFailed((refusal) => {
-      if (refusal.code === "client_stalled") this.#cut();
+    body.whenEnded((end) => {
+      // Nothing more comes from the backend: from here on it is the connection's own limits that watch the client.
+      this.#options.onOver();
+      if (end.kind === "failed" && end.refusal.code === "client_stalled") this.#cut();
     });
     this.#pump();
   }
@@ -126,12 +128,12 @@ export class AnswerStream {
     if (rest.byteLength > 0) this.#controller.enqueue(rest);
     this.stop();
     this.#controller.close();
-    this.#options.onOver();
   }
 
   #endWithError(event: string): void {
     if (this.#isOver) return;
     this.stop();
+    this.#options.onOver();
     if (!this.#options.isSse) return this.#cut();
     // Behind an unfinished event too large to have been held, an empty line ends it first.
     const text = this.#gate.isAtBoundary ? event : `\n\n${event}`;
@@ -147,7 +149,6 @@ export class AnswerStream {
     } catch {
       // The client went first.
     }
-    this.#options.onOver();
   }
 
   #armKeepalive(): void {

@@ -20,7 +20,7 @@ export interface ExchangeRequest {
   readonly dialect: Dialect;
   readonly model: string;
   readonly isStreaming: boolean;
-  /** The last byte is out: the connection may have its idle limit back. */
+  /** The answer is complete on our side: the connection may have its idle limit back. */
   readonly onOver: () => void;
 }
 

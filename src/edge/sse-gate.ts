@@ -3,13 +3,14 @@
 /** An unfinished event longer than this goes on in pieces: holding it would hold the client. */
 const HOLD_MAX_BYTES = 64 * 1024;
 
+const EMPTY: Buffer = Buffer.alloc(0);
 const LF_LF = Buffer.from("\n\n");
 const CRLF_CRLF = Buffer.from("\r\n\r\n");
 const CR_CR = Buffer.from("\r\r");
 
 /** Bytes in, the same bytes out, cut at event boundaries (WHATWG HTML 9.2.6: an empty line ends an event). */
 export class SseGate {
-  #held: Buffer = Buffer.alloc(0);
+  #held = EMPTY;
   #isInsideEvent = false;
 
   /** What has gone out so far ends where an event ends: the only place for a word of our own. */
@@ -45,8 +46,6 @@ export class SseGate {
     return bytes;
   }
 }
-
-const EMPTY = Buffer.alloc(0);
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

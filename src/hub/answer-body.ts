@@ -12,7 +12,7 @@ export class AnswerBody {
   #end: AnswerEnd | null = null;
   #isAbandoned = false;
   #onReadable: (() => void) | null = null;
-  #onFailed: ((refusal: Refusal) => void) | null = null;
+  #onEnded: ((end: AnswerEnd) => void) | null = null;
   #lastMovedMs: number;
 
   /** `onTaken` is told of every byte the reader takes: the credit to return to the sender. */
@@ -52,7 +52,7 @@ export class AnswerBody {
   finish(end: AnswerEnd): void {
     if (this.#end !== null) return;
     this.#end = end;
-    if (end.kind === "failed") this.#onFailed?.(end.refusal);
+    this.#onEnded?.(end);
     this.#tellReader();
   }
 
@@ -76,9 +76,10 @@ export class AnswerBody {
     else this.#onReadable = onReadable;
   }
 
-  /** Calls `onFailed` at the moment of a failure, ahead of bytes that were not read yet: for a reader that does not read. */
-  whenFailed(onFailed: (refusal: Refusal) => void): void {
-    this.#onFailed = onFailed;
+  /** Calls `onEnded` at the moment of the end, ahead of bytes that were not read yet (at once if it has ended). */
+  whenEnded(onEnded: (end: AnswerEnd) => void): void {
+    this.#onEnded = onEnded;
+    if (this.#end !== null) onEnded(this.#end);
   }
 
   /** The reader is gone: nothing is kept any more. */
