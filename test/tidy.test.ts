@@ -165,8 +165,10 @@ interface Import {
 
 /** The relative imports of a file, dynamic ones included. */
 function importsOf(file: SourceFile): readonly Import[] {
-  const statements = file.text.matchAll(/^(?:import|export)\b(\s+type\b)?[^;"]*?"(\.{1,2}\/[^"]+)"|\bimport\(\s*"(\.{1,2}\/[^"]+)"/gm);
-  return [...statements].map((match) => ({ specifier: match[2] ?? match[3]!, isTypeOnly: match[1] !== undefined }));
+  const statements = file.text.matchAll(
+    /^(?:import|export)\b(\s+type\b)?[^;"]*?\bfrom\s+"(\.{1,2}\/[^"]+)"|^import\s+"(\.{1,2}\/[^"]+)"|\bimport\(\s*"(\.{1,2}\/[^"]+)"/gm,
+  );
+  return [...statements].map((match) => ({ specifier: match[2] ?? match[3] ?? match[4]!, isTypeOnly: match[1] !== undefined }));
 }
 
 /** "src/edge/app.ts" -> "edge"; "src/main.ts" -> "main.ts"; outside of src -> "". */
