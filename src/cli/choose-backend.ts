@@ -1,7 +1,6 @@
 // Which model server `up` connects: the demo, the one named, or the best one found on this machine.
 import type { Clock } from "../base/clock.ts";
 import { UsageError } from "../base/errors.ts";
-import { showUrl } from "./addresses.ts";
 import { findBackends, listModels, USUAL_PLACES, type FoundBackend } from "./find-backend.ts";
 
 export interface ChosenBackend {
@@ -56,10 +55,4 @@ function nothingFound(): string {
     ...tried,
     "Start one of these and try again, name yours with --backend-url http://HOST:PORT, or try everything without a model: modelrelay up --demo",
   ].join("\n");
-}
-
-/** `http://127.0.0.1:11434 (Ollama), 2 models`. */
-export function describeBackend({ name, url, models }: FoundBackend): string {
-  const count = models.length === 1 ? "1 model" : `${models.length} models`;
-  return `${showUrl(url)} (${name}), ${count}`;
 }

@@ -75,6 +75,20 @@ export function freeCandidates({ host, port }: ListenAddress, takenPorts: readon
     .map((candidate) => ({ host, port: candidate }));
 }
 
+/** Starts at the first address that is not in use. @throws UsageError when none can be listened on. */
+export function startOnFirstFree<T>(candidates: readonly ListenAddress[], start: (listen: ListenAddress) => T): T {
+  for (const listen of candidates.slice(0, -1)) {
+    try {
+      return start(listen);
+    } catch (error) {
+      if (!isAddressInUse(error)) throw error;
+    }
+  }
+  const last = candidates.at(-1);
+  if (last === undefined) throw new UsageError("no free port found; choose one with --listen");
+  return startOrRefuse(last, () => start(last));
+}
+
 /** Resolves once the worker is registered with models to offer, or when it is clear that this takes longer. */
 export async function untilReady(worker: RunningWorker, clock: Clock, limitMs = READY_LIMIT_MS): Promise<boolean> {
   const untilMs = clock.nowMs() + limitMs;
@@ -87,16 +101,3 @@ const SECRET_BYTES = 32;
 const PORTS_TRIED = 20;
 const READY_LIMIT_MS = 5_000;
 const READY_POLL_MS = 10;
-
-function startOnFirstFree(candidates: readonly ListenAddress[], start: (listen: ListenAddress) => RunningServer): RunningServer {
-  for (const listen of candidates.slice(0, -1)) {
-    try {
-      return start(listen);
-    } catch (error) {
-      if (!isAddressInUse(error)) throw error;
-    }
-  }
-  const last = candidates.at(-1);
-  if (last === undefined) throw new UsageError("no free port found; choose one with --listen");
-  return startOrRefuse(last, () => start(last));
-}

@@ -2,9 +2,10 @@
 import { UsageError } from "../base/errors.ts";
 import { nearestNames } from "../base/nearest.ts";
 import { reachableUrl } from "./addresses.ts";
-import { chooseBackend, describeBackend, type ChosenBackend } from "./choose-backend.ts";
+import { chooseBackend, type ChosenBackend } from "./choose-backend.ts";
 import type { CommandBody, CommandWorld } from "./commands.ts";
 import { pickChatModel } from "./find-backend.ts";
+import { MODELS_SHOWN, renderIntroduction } from "./introduction.ts";
 import { startLog } from "./log.ts";
 import { UP_OPTIONS } from "./options-up.ts";
 import { parseOptions, type Parsed } from "./parse.ts";
@@ -38,7 +39,11 @@ export const up: CommandBody = {
       await Promise.all([relay.worker.stop(), backend.stop()]);
     };
     const isReady = await untilReady(relay.worker, world.clock);
-    world.print(introduce(parsed, backend, relay));
+    const shown = { ...backend, models: values.models ?? backend.models };
+    const isMoved = origins.listen.kind === "default" && relay.listen.port !== values.listen.port;
+    const baseUrl = values.publicUrl ?? reachableUrl(relay.listen);
+    const { isPrivate, listen } = relay;
+    world.print(renderIntroduction({ backend: shown, baseUrl, listen, takenPort: isMoved ? values.listen.port : null, isPrivate }));
     return await converse({ parsed, relay, model, isReady, signals, stop, world });
   },
 };
@@ -85,22 +90,6 @@ async function showTryOut(baseUrl: string, model: string, signals: StopSignals, 
   return result.kind === "answered";
 }
 
-/** What was found, which models it has, and where clients reach the relay. */
-function introduce({ values, origins }: Parsed<typeof UP_OPTIONS>, backend: ChosenBackend, relay: Relay): string {
-  const baseUrl = values.publicUrl ?? reachableUrl(relay.listen);
-  const models = values.models ?? backend.models;
-  const lines = [`Backend  ${describeBackend({ ...backend, models })}`];
-  for (const model of models.slice(0, MODELS_SHOWN)) lines.push(`           ${model}`);
-  if (models.length > MODELS_SHOWN) lines.push(`           and ${models.length - MODELS_SHOWN} more`);
-  for (const other of backend.others) lines.push(`Also     ${describeBackend(other)}; choose it with --backend-url`);
-  lines.push(`OpenAI   ${baseUrl}/v1`, `Claude   ${baseUrl}`);
-  if (origins.listen.kind === "default" && relay.listen.port !== values.listen.port) {
-    lines.push(`         Port ${values.listen.port} is taken, so the relay took ${relay.listen.port}; --listen chooses another.`);
-  }
-  if (relay.isPrivate) lines.push("         Other machines' workers can join when a --worker-secret-file is given.");
-  return `${lines.join("\n")}\n`;
-}
-
 /** @throws UsageError when a model was named that the backend is known not to have. */
 function chooseModel({ values }: Parsed<typeof UP_OPTIONS>, backend: ChosenBackend): string | null {
   const named = (values.models ?? []).filter((model) => model !== "*");
@@ -121,5 +110,4 @@ function backendKey({ values, origins }: Parsed<typeof UP_OPTIONS>): string | nu
 }
 
 const PROMPT = "Say hello in one sentence.";
-const MODELS_SHOWN = 12;
 const NEVER = new Promise<never>(() => undefined);

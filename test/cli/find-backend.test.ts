@@ -1,7 +1,7 @@
 // Looking for model servers: what counts as one, which is taken, and what is said when there is none.
 import { afterEach, describe, expect, test } from "bun:test";
 import { UsageError } from "../../src/base/errors.ts";
-import { bestOf, describeBackend } from "../../src/cli/choose-backend.ts";
+import { bestOf } from "../../src/cli/choose-backend.ts";
 import { findBackends, listModels, pickChatModel, USUAL_PLACES } from "../../src/cli/find-backend.ts";
 
 const servers: Bun.Server<undefined>[] = [];
@@ -87,7 +87,6 @@ describe("which is taken", () => {
       others: [{ name: "a" }, { name: "c" }],
     });
     expect(bestOf([backend("a")])).toMatchObject({ name: "a", others: [] });
-    expect(describeBackend(backend("Ollama", "m"))).toBe("http://127.0.0.1:1 (Ollama), 1 model");
   });
 
   test("[K20] nothing found: every place asked is listed, and both ways out", () => {

@@ -1,6 +1,8 @@
 // `modelrelay up` as a process: the demo, a real backend, a backend that fails, a port that is taken.
 import { describe, expect, test } from "bun:test";
-import { freeCandidates } from "../../src/cli/up-relay.ts";
+import type { ListenAddress } from "../../src/cli/addresses.ts";
+import { renderIntroduction } from "../../src/cli/introduction.ts";
+import { freeCandidates, startOnFirstFree } from "../../src/cli/up-relay.ts";
 import { listing, politely, unary } from "../support/fake-backend-answers.ts";
 import type { Answer } from "../support/fake-backend-exchange.ts";
 import { startFakeBackend } from "../support/fake-backend.ts";
@@ -78,18 +80,44 @@ describe("the port", () => {
     expect(ports.slice(0, 3)).toEqual([8081, 8083, 8084]);
   });
 
-  test("[K21] when the default port is taken, the relay takes a later one and says so", async () => {
-    // Whether this test or somebody else holds the port makes no difference.
-    const holder = holdPort(8080);
+  test("[K21] an address in use is passed over, any other trouble is not", async () => {
+    const holder = startFakeBackend(unary(200, "{}"));
+    const held = { host: "127.0.0.1", port: Number(new URL(holder.url).port) };
+    const tried: number[] = [];
+    const start = (listen: ListenAddress) => {
+      tried.push(listen.port);
+      return Bun.serve({ hostname: listen.host, port: listen.port, fetch: () => new Response("") });
+    };
     try {
-      const { code, out } = await runCli(["up", "--demo", "--once", "--demo-speed", "0"]);
-      expect(code).toBe(0);
-      const [, port] = /Port 8080 is taken, so the relay took (\d+); --listen chooses another\./.exec(out) ?? [];
-      expect(Number(port)).toBeGreaterThan(8080);
-      expect(out).toContain(`OpenAI   http://127.0.0.1:${port}/v1\n`);
+      const server = startOnFirstFree([held, { host: "127.0.0.1", port: 0 }], start);
+      await server.stop(true);
+      expect(tried).toEqual([held.port, 0]);
+      expect(() => startOnFirstFree([held], start)).toThrow(/is in use, perhaps by another relay/);
+      const broken = () => {
+        throw new Error("something else");
+      };
+      expect(() => startOnFirstFree([held, held], broken)).toThrow("something else");
+      expect(() => startOnFirstFree([], start)).toThrow(/no free port found/);
     } finally {
-      holder?.stop(true);
+      await holder.stop();
     }
+  });
+
+  test("[K21] a port that was taken is mentioned beside the one the relay took instead", () => {
+    const url = new URL("http://127.0.0.1:8080");
+    const backend = { name: "llama-server or llamafile", url, models: ["m"], others: [{ name: "Ollama", url, models: [] }] };
+    const listen = { host: "127.0.0.1", port: 8081 };
+    expect(renderIntroduction({ backend, baseUrl: "http://127.0.0.1:8081", listen, takenPort: 8080, isPrivate: false })).toBe(
+      [
+        "Backend  http://127.0.0.1:8080 (llama-server or llamafile), 1 model",
+        "           m",
+        "Also     http://127.0.0.1:8080 (Ollama), 0 models; choose it with --backend-url",
+        "OpenAI   http://127.0.0.1:8081/v1",
+        "Claude   http://127.0.0.1:8081",
+        "         Port 8080 is taken, so the relay took 8081; --listen chooses another.",
+        "",
+      ].join("\n"),
+    );
   });
 
   test("[K21] an address that was given is never replaced", async () => {
@@ -104,11 +132,3 @@ describe("the port", () => {
     }
   });
 });
-
-function holdPort(port: number) {
-  try {
-    return Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } });
-  } catch {
-    return null;
-  }
-}
