@@ -124,9 +124,10 @@ export class AnswerStream {
 
   #finish(refusal: Refusal | null): void {
     if (refusal !== null) return this.fail(refusal);
+    // First of all: to enqueue may call for more at once, and there is no more.
+    this.stop();
     const rest = this.#gate.flush();
     if (rest.byteLength > 0) this.#controller.enqueue(rest);
-    this.stop();
     this.#controller.close();
   }
 
