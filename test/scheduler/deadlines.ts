@@ -1,6 +1,6 @@
 // What falls due: when, with which codes, and when the scheduler must be awake for it.
 import type { RefusalCode } from "../../src/base/errors.ts";
-import { removeWorker, cancelAttempt, oweRefusal } from "./transitions.ts";
+import { cancelAttempt, nearestOffered, oweRefusal, removeWorker } from "./transitions.ts";
 import { isWaiting, loadOf, offers, type RequestRecord, type WorkerRecord, type World } from "./world.ts";
 
 /** Does to the oracle's world what the passing of time does, and notes what the scheduler owes for it. */
@@ -82,7 +82,8 @@ function fireRequest(world: World, request: RequestRecord, gone: readonly Worker
     cancelAttempt(world, request, "timeout");
   }
   if (request.tries > 0 && request.attempt === null) sometimes["time-out after a requeue"]++;
-  oweRefusal(request, codes, isQueueDue ? "Q4" : "C4");
+  const nearest = codes.includes("no_workers") ? nearestOffered(world, request.model) : [];
+  oweRefusal(request, codes, isQueueDue ? "Q4" : "C4", nearest);
   return true;
 }
 

@@ -1,11 +1,10 @@
 // What each event does to the oracle's world, and what the scheduler owes for it.
 import { unreachable } from "../../src/base/assert.ts";
-import { nearestNames } from "../../src/base/nearest.ts";
-import { ANY_MODEL } from "../../src/protocol/registration.ts";
 import type { RequestArrived, ResponseOutcome, SchedulerEvent, WorkerJoined } from "../../src/scheduler/events.ts";
 import {
   cancelAttempt,
   coolDown,
+  nearestOffered,
   noteAnswer,
   noteWithdrawn,
   oweEnd,
@@ -120,6 +119,7 @@ function arrive(world: World, event: RequestArrived): void {
     owed: "nothing",
     owedRule: "contract",
     codes: [],
+    nearest: [],
     requeueCause: null,
     mayDispatch: false,
     mayRequeue: false,
@@ -137,7 +137,7 @@ function admit(world: World, request: RequestRecord): void {
   }
   if (!world.workers.some((worker) => offers(worker, request.model)) && !isAwaited(world, request)) {
     sometimes["unknown model refused"]++;
-    return oweRefusal(request, ["model_not_found"], "Q5");
+    return oweRefusal(request, ["model_not_found"], "Q5", nearestOffered(world, request.model));
   }
   const hasFreeSlot = world.workers.some((worker) => world.mayServe(worker, request) && loadOf(worker) < worker.slots);
   const { maxQueueLength, maxQueueBytes } = world.limits;
@@ -168,13 +168,6 @@ function isAwaited(world: World, request: RequestRecord): boolean {
   if (nowMs - lastMs >= limits.modelGraceMs) return false;
   sometimes["waits in grace after withdrawal"]++;
   return true;
-}
-
-/** The names a `model_not_found` offers instead. */
-export function nearestOffered(world: World, model: string): readonly string[] {
-  const names = new Set<string>();
-  for (const worker of world.workers) for (const name of worker.models) if (name !== ANY_MODEL) names.add(name);
-  return nearestNames(model, names);
 }
 
 /** [C1], [C2] */

@@ -4,7 +4,7 @@ import { earliestDueMs, earliestUsefulCoolDownMs, fireDue } from "./deadlines.ts
 import { happen } from "./happenings.ts";
 import type { Sometimes } from "./sometimes.ts";
 import { judge } from "./verdicts.ts";
-import { isBefore, isWaiting, loadOf, type RequestRecord, type SchedulerLike, Violation, World } from "./world.ts";
+import { isBefore, isWaiting, loadOf, type RequestRecord, type RuleId, type SchedulerLike, Violation, World } from "./world.ts";
 
 /**
  * A step has four parts:
@@ -66,11 +66,11 @@ export class Oracle {
 
   checkCounts(counts: ReturnType<SchedulerLike["counts"]>): void {
     const { world } = this;
-    compare("queued", counts.queued, world.queueLength());
-    compare("queuedBytes", counts.queuedBytes, world.queueBytes());
-    compare("requests", counts.requests, world.requests.length);
-    compare("inFlight", counts.inFlight, world.attempts.length);
-    compare("workers", counts.workers, world.workers.length);
+    compare("Q1", "queued", counts.queued, world.queueLength());
+    compare("Q1", "queuedBytes", counts.queuedBytes, world.queueBytes());
+    compare("contract", "requests", counts.requests, world.requests.length);
+    compare("S6", "inFlight", counts.inFlight, world.attempts.length);
+    compare("W1", "workers", counts.workers, world.workers.length);
   }
 
   checkPosition(id: RequestId, position: number | null): void {
@@ -124,6 +124,6 @@ export class Oracle {
   }
 }
 
-function compare(what: string, actual: number, expected: number): void {
-  if (actual !== expected) throw new Violation("S6", `counts: ${what} is ${expected}, not ${actual}`);
+function compare(rule: RuleId, what: string, actual: number, expected: number): void {
+  if (actual !== expected) throw new Violation(rule, `counts: ${what} is ${expected}, not ${actual}`);
 }

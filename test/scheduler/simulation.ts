@@ -3,7 +3,7 @@ import type { Effect, SchedulerEvent, SchedulerLimits } from "../../src/schedule
 import { Random } from "../support/random.ts";
 import { Oracle } from "./oracle.ts";
 import { Script } from "./script.ts";
-import type { Sometimes } from "./sometimes.ts";
+import { createSometimes, type Sometimes } from "./sometimes.ts";
 import { type RuleId, type SchedulerLike, Violation } from "./world.ts";
 
 export type CreateScheduler = (limits: SchedulerLimits, nowMs: number) => SchedulerLike;
@@ -36,9 +36,9 @@ export function simulate(create: CreateScheduler, seed: number, steps: number, s
 }
 
 /** What failed, the last steps before it, and how to play it again. */
-export function describeFailure(create: CreateScheduler, failure: Failure, steps: number, sometimes: Sometimes): string {
+export function describeFailure(create: CreateScheduler, failure: Failure, steps: number): string {
   const trace: Line[] = [];
-  const again = simulate(create, failure.seed, steps, sometimes, trace);
+  const again = simulate(create, failure.seed, steps, createSometimes(), trace);
   const lines = trace.slice(-TRACE_LINES).map(({ nowMs, event, effects }) => {
     const answers = effects.map((effect) => `\n        -> ${JSON.stringify(effect)}`);
     return `${String(nowMs).padStart(6)}  ${JSON.stringify(event)}${answers.join("")}`;

@@ -1,10 +1,13 @@
 // The moves shared by deadlines and events: what becomes of a request whose attempt is cancelled, lost, refused or dropped.
 import type { RefusalCode } from "../../src/base/errors.ts";
+import { nearestNames } from "../../src/base/nearest.ts";
 import { ANY_MODEL } from "../../src/protocol/registration.ts";
 import type { CancelCause, RequeueCause } from "../../src/scheduler/events.ts";
 import { type AttemptRecord, offers, type RequestRecord, type RuleId, type WorkerRecord, type World } from "./world.ts";
 
-export function oweRefusal(request: RequestRecord, codes: readonly RefusalCode[], rule: RuleId): void {
+/** `nearest`: the names that go with `model_not_found` and `no_workers`. */
+export function oweRefusal(request: RequestRecord, codes: readonly RefusalCode[], rule: RuleId, nearest: readonly string[] = []): void {
+  request.nearest = nearest;
   request.owed = "refuse";
   request.codes = codes;
   request.owedRule = rule;
@@ -135,6 +138,13 @@ export function noteAnswer(world: World, worker: WorkerRecord): void {
 
 function isOfferedElsewhere(world: World, request: RequestRecord): boolean {
   return world.workers.some((worker) => offers(worker, request.model) && !request.avoid.includes(worker));
+}
+
+/** The names offered instead of one nobody offers. */
+export function nearestOffered(world: World, model: string): readonly string[] {
+  const names = new Set<string>();
+  for (const worker of world.workers) for (const name of worker.models) if (name !== ANY_MODEL) names.add(name);
+  return nearestNames(model, names);
 }
 
 /** What it offered was last on offer now, as far as this worker is concerned. */

@@ -1,10 +1,8 @@
 // Judges each effect against what the oracle's world owes and allows at that moment.
 import { unreachable } from "../../src/base/assert.ts";
 import type { DispatchEffect, Effect, RefuseEffect, SchedulerEvent } from "../../src/scheduler/events.ts";
-import { nearestOffered } from "./happenings.ts";
 import {
   isBefore,
-  isWaiting,
   loadOf,
   offers,
   removeFrom,
@@ -98,7 +96,7 @@ function judgeOrder(world: World, request: RequestRecord, worker: WorkerRecord):
     const rule = other.key === request.key ? "S2" : "S3";
     if (isBefore(other, request)) {
       const places = `${request.id} (tag ${request.tag}, #${request.order}) before ${other.id} (tag ${other.tag}, #${other.order})`;
-      throw new Violation(rule, `${worker.id} was given ${places}`);
+      throw new Violation(other.tries > 0 ? "R1" : rule, `${worker.id} was given ${places}`);
     }
     if (other.tag === request.tag) world.sometimes["fairness tie broken by arrival"]++;
     if (other.order < request.order && rule === "S3") world.sometimes["key flood overtaken"]++;
@@ -165,10 +163,17 @@ function judgeRefusal(world: World, effect: RefuseEffect): void {
     ruleOf(request, effect.code),
     `${id} was refused ${effect.code}, due is: ${what}`,
   );
-  const nearest = effect.code === "model_not_found" ? nearestOffered(world, request.model) : [];
-  if (nearest.length > 0) world.sometimes["nearest names offered"]++;
-  expect(effect.nearest.join() === nearest.join(), "Q5", `nearest to ${request.model}: ${nearest.join()}, not ${effect.nearest.join()}`);
+  judgeNearest(world, effect, request);
   world.forgetRequest(request);
+}
+
+/** The nearest names come with the codes that may stem from a misspelt model. */
+function judgeNearest(world: World, { code, nearest }: RefuseEffect, request: RequestRecord): void {
+  // Models of a worker closed in this very step may be named or not.
+  if (code === "no_workers" && world.closing.length > 0) return;
+  const offered = code === "model_not_found" || code === "no_workers" ? request.nearest : [];
+  if (offered.length > 0) world.sometimes["nearest names offered"]++;
+  expect(nearest.join() === offered.join(), "Q5", `nearest to ${request.model}: ${offered.join()}, not ${nearest.join()}`);
 }
 
 function judgeRequeue(world: World, effect: Effect & { readonly type: "requeued" }): void {
@@ -228,8 +233,4 @@ const RULE_OF_CODE: Partial<Record<RefuseEffect["code"], RuleId>> = {
 
 function expect(condition: boolean, rule: RuleId, message: string): asserts condition {
   if (!condition) throw new Violation(rule, message);
-}
-
-export function waiting(world: World): readonly RequestRecord[] {
-  return world.requests.filter(isWaiting);
 }

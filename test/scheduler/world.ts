@@ -88,6 +88,7 @@ export interface RequestRecord {
   owed: Owed;
   owedRule: RuleId;
   codes: readonly RefusalCode[];
+  nearest: readonly string[];
   requeueCause: RequeueCause | null;
   /** A cool-down ended in the very step of its time-out: being served is as right as being refused. */
   mayDispatch: boolean;
