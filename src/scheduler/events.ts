@@ -43,6 +43,8 @@ export interface RequestArrived {
   /** Size of the body it holds in memory while it waits. */
   readonly bytes: number;
   readonly isStreaming: boolean;
+  /** How many slots its key may hold at once; beyond that its requests wait. Missing or 0: no limit. */
+  readonly keyLimit?: number;
 }
 
 export interface WorkerJoined {

@@ -2,6 +2,7 @@
 import type { RefusalCode } from "../base/errors.ts";
 import { Agenda, deadlinesOf } from "./agenda.ts";
 import type { AttemptId, CancelCause, Effect, RequestArrived, RequestId, RequeueCause, SchedulerLimits } from "./events.ts";
+import { KeySlots } from "./key-slots.ts";
 import { isEarlier } from "./lane.ts";
 import { Queue } from "./queue.ts";
 import { Roster } from "./roster.ts";
@@ -20,6 +21,9 @@ export class Ledger {
   readonly agenda = new Agenda();
   readonly requests = new Map<RequestId, RequestRecord>();
   readonly attempts = new Map<AttemptId, Attempt>();
+  readonly #keySlots = new KeySlots();
+  /** Keys that fell below their limit during this event. */
+  #unblocked = new Set<string>();
   effects: Effect[] = [];
   nowMs: number;
   #arrivals = 0;
@@ -38,6 +42,7 @@ export class Ledger {
       key: event.key,
       bytes: event.bytes,
       isStreaming: event.isStreaming,
+      keyLimit: event.keyLimit ?? 0,
       arrivedAtMs: this.nowMs,
       order: ++this.#arrivals,
       tag: this.queue.fairness.tagFor(event.key),
@@ -108,11 +113,22 @@ export class Ledger {
   }
 
   /** Finds a worker for a request that waits. Nothing that waits could use that worker instead: it would have it already. */
-  giveAway(request: RequestRecord): void {
+  giveAway(request: RequestRecord): boolean {
+    if (this.queue.isBlocked(request.key)) return false;
     const worker = this.roster.pick(request);
-    if (worker === null) return;
+    if (worker === null) return false;
     this.#dispatch(request, worker);
     this.roster.reseat(worker);
+    return true;
+  }
+
+  /** Ends every event: keys that got below their limit take what is free. */
+  settle(): void {
+    for (const key of this.#unblocked) {
+      // A lane shows its next request only once its first is gone, so look again as long as one was given away.
+      while (this.queue.candidatesOf(key).filter((request) => this.giveAway(request)).length > 0);
+    }
+    this.#unblocked.clear();
   }
 
   /** Fills a worker that may have got room with the earliest requests it may serve. Ends every change of a worker. */
@@ -127,10 +143,19 @@ export class Ledger {
 
   #dispatch(request: RequestRecord, worker: WorkerRecord): void {
     this.#unqueue(request, "served");
-    const attempt: Attempt = { kind: "attempt", id: ++this.#lastAttempt, worker, request, heapIndex: -1, dueAtMs: Infinity };
+    const attempt: Attempt = {
+      kind: "attempt",
+      id: ++this.#lastAttempt,
+      worker,
+      key: request.key,
+      request,
+      heapIndex: -1,
+      dueAtMs: Infinity,
+    };
     this.attempts.set(attempt.id, attempt);
     worker.attempts.add(attempt);
     worker.lastGiven = attempt.id;
+    if (this.#keySlots.take(request.key, request.keyLimit)) this.queue.block(request.key);
     request.state = { kind: "dispatched", attempt };
     request.tries++;
     this.setDeadline(request);
@@ -150,6 +175,9 @@ export class Ledger {
     this.attempts.delete(attempt.id);
     attempt.worker.attempts.delete(attempt);
     this.agenda.remove(attempt);
+    if (!this.#keySlots.giveBack(attempt.key)) return;
+    this.queue.unblock(attempt.key);
+    this.#unblocked.add(attempt.key);
   }
 
   release(attempt: Attempt): void {

@@ -12,6 +12,10 @@ export class Queue {
   readonly #byHead = new Heap<ModelQueue>((a, b) => isEarlier(a.head, b.head));
   /** Models some of whose requests must avoid a worker. */
   readonly #picky = new Set<ModelQueue>();
+  /** Keys at their limit: their requests wait, whoever is free. */
+  readonly #blocked = new Set<string>();
+  /** Where each key has requests waiting. */
+  readonly #modelsOfKey = new Map<string, Map<ModelQueue, number>>();
   #size = 0;
   #bytes = 0;
 
@@ -30,6 +34,9 @@ export class Queue {
     const model = this.#modelOf(request.model);
     model.add(request);
     this.#place(model);
+    const models = this.#modelsOfKey.get(request.key) ?? new Map<ModelQueue, number>();
+    models.set(model, (models.get(model) ?? 0) + 1);
+    this.#modelsOfKey.set(request.key, models);
   }
 
   remove(request: RequestRecord): void {
@@ -39,6 +46,33 @@ export class Queue {
     model.remove(request);
     this.#place(model);
     if (model.size === 0) this.#models.delete(request.model);
+    const models = this.#modelsOfKey.get(request.key)!;
+    const left = models.get(model)! - 1;
+    if (left > 0) models.set(model, left);
+    else models.delete(model);
+    if (models.size === 0) this.#modelsOfKey.delete(request.key);
+  }
+
+  isBlocked(key: string): boolean {
+    return this.#blocked.has(key);
+  }
+
+  /** The key is at its limit: nothing of it is given out until `unblock`. */
+  block(key: string): void {
+    if (this.#blocked.has(key)) return;
+    this.#blocked.add(key);
+    this.#replace(key);
+  }
+
+  unblock(key: string): void {
+    if (this.#blocked.delete(key)) this.#replace(key);
+  }
+
+  /** The requests of a key that may be next, one or a few per model, in the order of their turns. */
+  candidatesOf(key: string): readonly RequestRecord[] {
+    const candidates: RequestRecord[] = [];
+    for (const model of this.#modelsOfKey.get(key)?.keys() ?? []) candidates.push(...model.candidatesOf(key));
+    return candidates.sort((a, b) => (isEarlier(a, b) ? -1 : 1));
   }
 
   /** The request whose turn it is among those this worker may serve, or null. */
@@ -74,10 +108,17 @@ export class Queue {
   #modelOf(name: string): ModelQueue {
     let model = this.#models.get(name);
     if (model === undefined) {
-      model = new ModelQueue();
+      model = new ModelQueue(this.#blocked);
       this.#models.set(name, model);
     }
     return model;
+  }
+
+  #replace(key: string): void {
+    for (const model of this.#modelsOfKey.get(key)?.keys() ?? []) {
+      model.placeLane(key);
+      this.#place(model);
+    }
   }
 
   #place(model: ModelQueue): void {
@@ -94,7 +135,12 @@ class ModelQueue implements HeapItem {
   readonly #byHead = new Heap<Lane>((a, b) => isEarlier(a.head, b.head));
   /** Requests that must avoid a worker, in the order of their turns. Few: each cost a failed attempt. */
   readonly #picky = new Lane("");
+  readonly #blocked: ReadonlySet<string>;
   #size = 0;
+
+  constructor(blocked: ReadonlySet<string>) {
+    this.#blocked = blocked;
+  }
 
   get size(): number {
     return this.#size;
@@ -122,7 +168,21 @@ class ModelQueue implements HeapItem {
       this.#lanes.set(request.key, lane);
     }
     lane.add(request);
-    this.#byHead.update(lane);
+    this.placeLane(request.key);
+  }
+
+  /** Lists the key's lane by its head, or not at all while the key is blocked. */
+  placeLane(key: string): void {
+    const lane = this.#lanes.get(key);
+    if (lane === undefined) return;
+    if (this.#blocked.has(key)) this.#byHead.remove(lane);
+    else this.#byHead.update(lane);
+  }
+
+  *candidatesOf(key: string): Iterable<RequestRecord> {
+    const lane = this.#lanes.get(key);
+    if (lane !== undefined) yield lane.head;
+    for (const request of this.#picky) if (request.key === key) yield request;
   }
 
   remove(request: RequestRecord): void {
@@ -130,14 +190,16 @@ class ModelQueue implements HeapItem {
     if (request.avoid !== null) return this.#picky.remove(request);
     const lane = this.#lanes.get(request.key)!;
     lane.remove(request);
-    if (lane.size > 0) return this.#byHead.update(lane);
+    if (lane.size > 0) return this.placeLane(request.key);
     this.#byHead.remove(lane);
     this.#lanes.delete(request.key);
   }
 
   earliestPicky(worker: WorkerRecord): RequestRecord | null {
     if (this.#picky.size === 0) return null;
-    for (const request of this.#picky) if (request.avoid?.has(worker.id) !== true) return request;
+    for (const request of this.#picky) {
+      if (request.avoid?.has(worker.id) !== true && !this.#blocked.has(request.key)) return request;
+    }
     return null;
   }
 

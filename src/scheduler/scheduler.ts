@@ -25,6 +25,7 @@ export class Scheduler {
     this.#ledger.nowMs = Math.max(this.#ledger.nowMs, nowMs);
     this.#doWhatIsDue();
     this.#take(event);
+    this.#ledger.settle();
     const wakeAtMs = this.#ledger.agenda.nextWake(this.#ledger.nowMs);
     if (wakeAtMs !== null) this.#ledger.effects.push({ type: "wake", atMs: wakeAtMs });
     return this.#ledger.effects;

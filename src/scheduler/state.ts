@@ -14,6 +14,8 @@ export interface RequestRecord extends Scheduled {
   readonly key: string;
   readonly bytes: number;
   readonly isStreaming: boolean;
+  /** Slots its key may hold at once; 0: no limit. */
+  readonly keyLimit: number;
   readonly arrivedAtMs: number;
   /** Place in the order of all arrivals; breaks ties between equal tags. */
   readonly order: number;
@@ -40,6 +42,8 @@ export interface Attempt extends Scheduled {
   readonly kind: "attempt";
   readonly id: AttemptId;
   readonly worker: WorkerRecord;
+  /** Whose slot it is; see RequestRecord.key. */
+  readonly key: string;
   /** Null once cancelled: nobody wants the answer, but the slot is still taken. */
   request: RequestRecord | null;
 }
