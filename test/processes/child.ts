@@ -121,6 +121,7 @@ function parseLine(text: string): Line {
   const atMs = performance.now();
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), structured), text);
   if (!parsed.success) return { name: text, level: null, fields: {}, atMs };
-  const { message, event, level = null, ...fields } = parsed.output;
+  // Its own clock is not ours.
+  const { message, event, level = null, time: _, ...fields } = parsed.output;
   return { name: message ?? event ?? text, level, fields, atMs };
 }

@@ -78,3 +78,24 @@ scenario("[C1] hanging up while waiting: the request is gone, and the backend ne
   expect(backend.said("request", { request_id: "left" })).toEqual([]);
   await neighbour.finishes(other);
 });
+
+scenario(
+  "[C2] [S6] a hundred requests given up one after another at one slot, in every phase: the slot comes back each time",
+  async (rig) => {
+    const { relay, backend, other, neighbour } = await setUp(rig);
+    for (let round = 0; round < 100; round++) {
+      const leaving = new AbortController();
+      const id = `round${round}`;
+      const stream = round % 2 === 0;
+      const asked = ask(relay, { id, marker: round % 4 < 2 ? "fake:hang" : "fake:hang-mid-stream", stream, signal: leaving.signal });
+      const moment = round % 3;
+      if (moment === 0) await relay.says("request dispatched", { request_id: id });
+      if (moment === 1) await backend.says("request", { request_id: id });
+      leaving.abort();
+      await failureOf(asked.then((response) => response.text()));
+    }
+    expect(await outcome(relay)).toEqual(POLITE);
+    await relay.queues(0);
+    await neighbour.finishes(other);
+  },
+);

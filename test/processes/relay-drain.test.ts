@@ -1,7 +1,9 @@
 // A relay that is told to stop while it works: it says so, finishes what it has, and ends with a word to everyone left.
 import { expect } from "bun:test";
 import { ask, outcome, outcomeOf, POLITE } from "./asking.ts";
+import { LazyClient } from "./lazy-client.ts";
 import { startNeighbour } from "./neighbour.ts";
+import { startNetwork } from "./network.ts";
 import { scenario } from "./rig.ts";
 
 scenario(
@@ -62,4 +64,39 @@ scenario("[K18] a second SIGTERM ends a relay in the middle of a stream at once,
   // Nobody wants its answer any more.
   await backend.says("closed_by_peer", { request_id: "stream" });
   await worker.says("connection to proxy lost");
+});
+
+scenario(
+  "[X1] [W3] relay and worker stopped at the same moment: what runs finishes all the same, and both exit codes are 0",
+  async (rig) => {
+    const [relay, backend] = await Promise.all([rig.relay(), rig.backend()]);
+    const worker = await rig.worker(relay, backend);
+    const stream = await startNeighbour(relay, { id: "stream" });
+    const whole = ask(relay, { id: "whole", marker: "fake:held" });
+    await backend.says("request", { request_id: "whole" });
+    relay.signal("SIGTERM");
+    worker.signal("SIGTERM");
+    await Promise.all([relay.says("graceful shutdown"), worker.says("graceful shutdown")]);
+    await stream.flows();
+    await stream.finishes(backend);
+    expect(await outcomeOf(await whole)).toEqual(POLITE);
+    expect([await worker.exit(), await relay.exit()]).toEqual([0, 0]);
+  },
+);
+
+scenario("[X2] neither a client that does not read nor a worker that is cut off keeps a relay from ending", async (rig) => {
+  const [relay, backend] = await Promise.all([rig.relay(["--drain-timeout", "0.2"]), rig.backend()]);
+  await using network = await startNetwork(relay);
+  await rig.worker(relay, backend);
+  using client = new LazyClient(relay, "unread", "fake:endless:64", true);
+  await backend.says("request", { request_id: "unread" });
+  const other = await rig.backend();
+  await rig.worker(relay, other, { name: "cut off", models: "other", through: network.url });
+  const unanswered = outcome(relay, { id: "whole", model: "other", marker: "fake:hang" });
+  await other.says("request", { request_id: "whole" });
+  network.swallow();
+  relay.signal("SIGTERM");
+  expect(await unanswered).toEqual({ status: 503, code: "shutdown", end: "clean" });
+  expect(await relay.exit()).toBe(0);
+  expect(client.receivedBytes).toBe(0);
 });

@@ -23,9 +23,17 @@ export class Relay extends Child {
 
   /** Resolves once so many requests wait. */
   async queues(count: number): Promise<void> {
-    const waiting = `"queue_depth":${count},`;
-    const isSo = async (): Promise<boolean> => (await (await fetch(this.at("/health"))).text()).includes(waiting);
-    await until(isSo, `${count} requests in the queue`, PATIENCE_MS);
+    await this.#isWell(`"queue_depth":${count},`);
+  }
+
+  /** Resolves once so many workers are connected. */
+  async has(count: number): Promise<void> {
+    await this.#isWell(`"workers_connected":${count},`);
+  }
+
+  async #isWell(what: string): Promise<void> {
+    const isSo = async (): Promise<boolean> => (await (await fetch(this.at("/health"))).text()).includes(what);
+    await until(isSo, `${what} in the relay's health`, PATIENCE_MS);
   }
 }
 

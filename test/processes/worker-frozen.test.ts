@@ -1,6 +1,8 @@
 // A worker that is there and does nothing: the heartbeat finds it, its work goes elsewhere, and it comes back by itself.
 import { expect } from "bun:test";
-import { ask, outcomeOf, POLITE } from "./asking.ts";
+import { failureOf } from "../support/until.ts";
+import { ask, outcome, outcomeOf, POLITE } from "./asking.ts";
+import { lapse } from "./lapse.ts";
 import { startNeighbour } from "./neighbour.ts";
 import { scenario } from "./rig.ts";
 
@@ -34,3 +36,26 @@ scenario(
     expect(next.headers.get("x-modelrelay-worker")).toBe("frozen");
   },
 );
+
+scenario("[L5] [C2] stopped for less than three heartbeats: its stream goes on, and a cancel it slept through is done", async (rig) => {
+  const [relay, backend] = await Promise.all([rig.relay(["--heartbeat-interval", "2"]), rig.backend()]);
+  const worker = await rig.worker(relay, backend, { slots: 2 });
+  const neighbour = await startNeighbour(relay);
+  const leaving = new AbortController();
+  const left = ask(relay, { id: "left", marker: "fake:hang", signal: leaving.signal });
+  await backend.says("request", { request_id: "left" });
+  worker.signal("SIGSTOP");
+  leaving.abort();
+  await failureOf(left);
+  await relay.says("client left", { request_id: "left" });
+  // The slot is not free before the worker says so.
+  const next = outcome(relay, { id: "next" });
+  await relay.queues(1);
+  await lapse(backend, 500);
+  worker.signal("SIGCONT");
+  await backend.says("closed_by_peer", { request_id: "left" });
+  expect(await next).toEqual(POLITE);
+  await neighbour.flows();
+  await neighbour.finishes(backend);
+  expect(worker.said("registered")).toHaveLength(1);
+});
