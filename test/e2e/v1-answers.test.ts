@@ -38,7 +38,7 @@ test("[H2] [L7] chunks that look like a stream are a 200 stream at once, byte fo
     await using worker = await startV1Worker(relay);
     const response = relay.post("/v1/chat/completions", { model: "m", stream: true });
     const job = await worker.nextJob();
-    const characters = [...text];
+    const characters = Array.from(text);
     // Old workers cut where the network did, but never inside a character.
     for (let at = 0; at < characters.length; at += 7) job.chunk(characters.slice(at, at + 7).join(""));
     expect((await response).status).toBe(200);

@@ -19,7 +19,7 @@ export class RawClient {
   isClosed = false;
   /** It ended with a RST, or with anything but an orderly FIN. */
   error: Error | null = null;
-  readonly #chunks: Uint8Array[] = [];
+  #chunks: Uint8Array[] = [];
   #socket: Socket | null = null;
   #unsent: Uint8Array = new Uint8Array();
 
@@ -69,7 +69,9 @@ export class RawClient {
   }
 
   get received(): Buffer {
-    return Buffer.concat(this.#chunks);
+    const all = Buffer.concat(this.#chunks);
+    this.#chunks = [all];
+    return all;
   }
 
   get text(): string {
@@ -99,12 +101,17 @@ export class RawClient {
     for (let at = 0; ;) {
       const lineEnd = raw.indexOf("\r\n", at);
       const size = lineEnd < 0 ? Number.NaN : Number.parseInt(raw.toString("latin1", at, lineEnd), 16);
-      const text = Buffer.concat(parts).toString("utf8");
-      if (size === 0) return { text, isTerminated: true };
-      if (Number.isNaN(size)) return { text, isTerminated: false };
+      if (size === 0 || Number.isNaN(size)) return { text: Buffer.concat(parts).toString("utf8"), isTerminated: size === 0 };
       parts.push(raw.subarray(lineEnd + 2, lineEnd + 2 + size));
       at = lineEnd + 2 + size + 2;
     }
+  }
+
+  /** Resolves with the last chunk of a chunked answer. */
+  async terminated(): Promise<void> {
+    const isTerminated = (): boolean =>
+      this.#chunks.length > 0 && Buffer.from(this.#chunks.at(-1)!).subarray(-5).toString() === "0\r\n\r\n";
+    await until(() => isTerminated(), "the end of the answer");
   }
 
   async closed(): Promise<void> {
