@@ -1,0 +1,153 @@
+// What the documents mention is there: links, flags, variables, source files, commands, folders and log lines.
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { UsageError } from "../../src/base/errors.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
+import type { OptionTable } from "../../src/cli/option.ts";
+import { parseOptions } from "../../src/cli/parse.ts";
+import manifest from "../../package.json" with { type: "json" };
+import { allDocuments, type Document, fencesOf, readDocument, ROOT, sectionOf, tableRows } from "./documents.ts";
+
+const documents = allDocuments();
+const tables = new Map(await Promise.all(COMMANDS.map(async ({ name, load }) => [name, (await load()).options] as const)));
+const options = [...tables.values()].flatMap((table: OptionTable) => Object.values(table));
+
+// Flags of other programs that the documents show, those every command has, and examples of how flags are written.
+const OTHER_FLAGS = new Set(["--help", "--version", "--frozen-lockfile", "--port", "--bun", "--flag", "--no-flag"]);
+// Variables of other programs.
+const OTHER_VARIABLES = /^(ANTHROPIC|OPENAI)_|^(UPDATE_DOCS|NO_COLOR|HTTPS_PROXY|HTTP_PROXY|ALL_PROXY|NO_PROXY)$/;
+
+test("there is something to check", () => {
+  expect(documents.map(({ path }) => path)).toContain("README.md");
+  expect(documents.length).toBeGreaterThan(12);
+  expect(linksOf(readDocument("README.md")).length).toBeGreaterThan(5);
+});
+
+test("[M4] every relative link leads to a file, and its fragment to a heading", () => {
+  const broken = documents.flatMap((document) =>
+    linksOf(document).flatMap((link) => {
+      const [file, fragment] = link.split("#");
+      const target = file === "" ? document.path : join(dirname(document.path), file!);
+      if (!existsSync(join(ROOT, target))) return [`${document.path}: ${link}`];
+      const isMissing = fragment !== undefined && target.endsWith(".md") && !anchorsOf(readDocument(target).text).has(fragment);
+      return isMissing ? [`${document.path}: ${link} (no such heading)`] : [];
+    }),
+  );
+  expect(broken).toEqual([]);
+});
+
+test("[M4] every flag that is mentioned exists", () => {
+  const known = new Set(options.flatMap(({ flag }) => [`--${flag}`, `--no-${flag}`]));
+  const wrong = mentions(/(?<![\w-])--[a-z][a-z-]+\b/gi).filter(([, flag]) => !known.has(flag) && !OTHER_FLAGS.has(flag));
+  expect(wrong).toEqual([]);
+});
+
+test("[M4] every variable that is mentioned exists", () => {
+  const known = new Set(options.flatMap(({ variables, overridingVariables }) => [...variables, ...overridingVariables]));
+  const source = sources();
+  // In code spans only, where an upper-case name is a variable or a constant of ours.
+  const spans = documents.flatMap(({ path, text }) =>
+    [...text.matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`/g)].map((match) => [path, match[1]!] as const),
+  );
+  const wrong = spans.filter(([, name]) => !known.has(name) && !OTHER_VARIABLES.test(name) && !new RegExp(`\\b${name}\\b`).test(source));
+  expect(wrong).toEqual([]);
+});
+
+test("[M4] every file of the repository that is mentioned exists", () => {
+  const wrong = mentions(/(?<![\w./-])(?:src|test|scripts|docs|\.ci|\.github)\/[\w./*-]*\w/g).filter(
+    ([, path]) => !existsSync(join(ROOT, path)),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test("[M4] every command line that is shown is one the program takes", () => {
+  const lines = documents.flatMap(({ path, text }) => commandLines(text).map((line) => [path, line] as const));
+  expect(lines.length).toBeGreaterThan(5);
+  const refusals = lines.flatMap(([path, line]) => {
+    const [name = "", ...args] = line.split(/\s+/);
+    const table = tables.get(name);
+    if (table === undefined) return [`${path}: there is no command ${name}`];
+    if (args.includes("--help")) return [];
+    try {
+      parseOptions(name, table, args, {});
+      return [];
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      return [`${path}: ${line}: ${error.message}`];
+    }
+  });
+  expect(refusals).toEqual([]);
+});
+
+test("[M5] the README's two commands are those that package.json and .ci/run hold", () => {
+  const bun = `npx -y bun@${manifest.engines.bun}`;
+  const shown = fencesOf(readDocument("README.md").text).flatMap(({ info, body }) => (info === "sh" ? body.split("\n") : []));
+  expect(shown).toContain(`${bun} install --frozen-lockfile && ${bun} run demo`);
+  expect(shown).toContain(`${bun} install --frozen-lockfile && ${bun} run test`);
+  expect(manifest.scripts).toMatchObject({ demo: "bun src/main.ts up --demo", test: "bun test" });
+  const ci = readFileSync(join(ROOT, ".ci/run"), "utf8");
+  expect(ci).toContain('npx -y "bun@${bun_version}" "$@"');
+  expect(ci).toContain("pinned_bun install --frozen-lockfile");
+  expect(ci).toContain("step pinned_bun test");
+});
+
+test("[M6] docs/architecture.md has a row for each folder of src that another one uses", () => {
+  const rows = tableRows(sectionOf(readDocument("docs/architecture.md").text, "## Folders")).map(([folder]) => folder!.replaceAll("`", ""));
+  const folders = readdirSync(join(ROOT, "src"), { withFileTypes: true }).map((entry) =>
+    entry.isDirectory() ? `${entry.name}/` : entry.name,
+  );
+  const source = sources();
+  const used = folders.filter((folder) => folder === "main.ts" || source.includes(`"../${folder}`));
+  expect({
+    notDescribed: used.filter((folder) => !rows.includes(folder)),
+    notThere: rows.filter((row) => !folders.includes(row)),
+  }).toEqual({ notDescribed: [], notThere: [] });
+});
+
+test("[M6] docs/operations.md lists every message that relay and worker log, and no other", () => {
+  const section = sectionOf(readDocument("docs/operations.md").text, "## Log lines");
+  const documented = new Set(tableRows(section).map(([message]) => message!.replaceAll("`", "")));
+  const logged = loggedMessages();
+  expect({
+    notDocumented: logged.filter((message) => !documented.has(message)),
+    notLogged: [...documented].filter((message) => !logged.includes(message)),
+  }).toEqual({ notDocumented: [], notLogged: [] });
+});
+
+/** The targets of the relative links of a document. */
+function linksOf({ text }: Document): readonly string[] {
+  const prose = text.replaceAll(/^( *)```[\s\S]*?^\1```$/gm, "");
+  return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!).filter((target) => !/^[a-z]+:/.test(target));
+}
+
+/** As GitHub makes them: lower case, punctuation dropped, spaces to hyphens. */
+function anchorsOf(text: string): ReadonlySet<string> {
+  const headings = [...text.matchAll(/^#{1,6} (.+)$/gm)].map((match) => match[1]!.toLowerCase());
+  return new Set(headings.map((heading) => heading.replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(" ", "-")));
+}
+
+/** Everything in the documents that matches, with where it stands. */
+function mentions(pattern: RegExp): readonly (readonly [path: string, found: string])[] {
+  return documents.flatMap(({ path, text }) => [...text.matchAll(pattern)].map((match) => [path, match[0]] as const));
+}
+
+/** The lines in shell fences that run the program, from the command on, continuation lines joined. */
+function commandLines(text: string): readonly string[] {
+  const shell = fencesOf(text).filter(({ info }) => /^sh\b/.test(info));
+  const lines = shell.flatMap(({ body }) => body.replaceAll(/\\\n\s*/g, " ").split("\n"));
+  return lines.flatMap((line) => /^(?:[A-Z_]+=\S+ )*bun src\/main\.ts (.+?)\s*(?:&|#.*)?$/.exec(line)?.[1] ?? []);
+}
+
+function sources(): string {
+  return [...new Bun.Glob("src/**/*.ts").scanSync({ cwd: ROOT })].map((path) => readFileSync(join(ROOT, path), "utf8")).join("\n");
+}
+
+/** The fixed phrases given to the log, directly or by way of the two tables that name them by cause. */
+function loggedMessages(): readonly string[] {
+  const direct = [...sources().matchAll(/\blog\.(?:trace|debug|info|warn|error)\(\s*"([^"]+)"/g)];
+  const byCode = readFileSync(join(ROOT, "src/hub/hub.ts"), "utf8").matchAll(/^ {2}\["[a-z_]+", "([^"]+)"\]/gm);
+  const byEnd = readFileSync(join(ROOT, "src/worker/explain.ts"), "utf8").matchAll(/\b(?:refusal|hiccup)\("([^"]+)"/g);
+  const otherwise = [...sources().matchAll(/\?\? "([a-z ]+)", fields\)/g)];
+  return [...new Set([...direct, ...byCode, ...byEnd, ...otherwise].map((match) => match[1]!))].sort();
+}
