@@ -13,15 +13,18 @@ export interface Question {
   /** The request's id, in every log. */
   readonly id?: string;
   readonly signal?: AbortSignal;
+  /** Makes the body longer by so much. */
+  readonly paddingBytes?: number;
 }
 
 /** Sends a chat request to a relay, or to a backend itself. Every request has a connection of its own. */
 export function ask(to: { readonly url: string }, question: Question = {}): Promise<Response> {
-  const { marker = "fake:polite", stream = false, model = MODEL, id, signal } = question;
+  const { marker = "fake:polite", stream = false, model = MODEL, id, signal, paddingBytes = 0 } = question;
+  const messages = [{ role: "user", content: `${marker} ${"x".repeat(paddingBytes)}` }];
   const answer = fetch(new URL("/v1/chat/completions", to.url), {
     method: "POST",
     headers: { "content-type": "application/json", ...(id === undefined ? {} : { "x-request-id": id }) },
-    body: JSON.stringify({ model, stream, messages: [{ role: "user", content: marker }] }),
+    body: JSON.stringify({ model, stream, messages }),
     keepalive: false,
     ...(signal === undefined ? {} : { signal }),
   });

@@ -29,6 +29,7 @@ const CASES: readonly Case[] = [
   ...inBothWays("fake:gzip", POLITE),
   { marker: "fake:truncated", stream: false, expected: refused(502, "backend_error") },
   { marker: "fake:truncated", stream: true, expected: broken(null) },
+  { marker: "fake:huge:66", stream: false, expected: broken(null) },
   { marker: "fake:hang-mid-stream", stream: true, expected: broken("chunk_timeout") },
   { marker: "fake:unterminated", stream: true, expected: broken("backend_error") },
   { marker: "fake:reset-mid-stream", stream: true, expected: broken("backend_error") },

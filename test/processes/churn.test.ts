@@ -7,7 +7,7 @@ import { startNeighbour } from "./neighbour.ts";
 import { type Backend, type Relay, type Rig, scenario } from "./rig.ts";
 
 const CLIENTS = 10;
-const INCIDENTS = 8;
+const INCIDENTS = 6;
 const SLOTS = 3;
 const MAY_BE: readonly Outcome[] = [
   POLITE,

@@ -48,6 +48,25 @@ scenario("[R2] [S1] killed while another worker is idle: its requests are there 
   for (const answer of answers) expect(await outcomeOf(await answer)).toEqual(POLITE);
 });
 
+scenario("[R2] [L9] [H3] killed with half of a large body sent to it: the next worker gets all of it", async (rig) => {
+  const [relay, backend, rescue] = await Promise.all([rig.relay(), rig.backend(), rig.backend()]);
+  const doomed = await rig.worker(relay, backend, { name: "doomed", slots: 2 });
+  // It takes no more than the kernel holds for it.
+  doomed.signal("SIGSTOP");
+  const paddingBytes = 20 * 1024 * 1024;
+  const answers = [1, 2].map(() => ask(relay, { paddingBytes }));
+  await relay.says("request dispatched", {}, 2);
+  await rig.worker(relay, rescue, { name: "rescue", models: "m,other" });
+  const neighbour = await startNeighbour(relay, { model: "other" });
+  doomed.signal("SIGKILL");
+  expect(await Promise.all(answers.map(async (answer) => await outcomeOf(await answer)))).toEqual([POLITE, POLITE]);
+  const { body_bytes: bodyBytes } = (await rescue.says("request", { marker: "fake:polite" }, 2)).fields;
+  expect(Number(bodyBytes) - paddingBytes).toBeWithin(50, 150);
+  expect(backend.said("request")).toEqual([]);
+  await neighbour.flows();
+  await neighbour.finishes(rescue);
+});
+
 scenario(
   "[T3] [R7] [W1] killed in the middle of a stream: an error in the stream and a broken connection, and the next request works",
   async (rig) => {
