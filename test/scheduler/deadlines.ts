@@ -38,7 +38,7 @@ export function earliestUsefulCoolDownMs(world: World): number {
     if (!world.isCooling(worker) || worker.isDraining || worker.isFull || loadOf(worker) >= worker.slots) continue;
     if (worker.coolUntilMs >= earliest) continue;
     const isWanted = world.requests.some(
-      (request) => isWaiting(request) && offers(worker, request.model) && !request.avoid.includes(worker),
+      (request) => isWaiting(request) && offers(worker, request.model) && !request.avoid.includes(worker) && !world.isHeldBack(request),
     );
     if (isWanted) earliest = worker.coolUntilMs;
   }

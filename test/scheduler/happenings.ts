@@ -101,6 +101,7 @@ function arrive(world: World, event: RequestArrived): void {
     key: event.key,
     bytes: event.bytes,
     isStreaming: event.isStreaming,
+    keyLimit: event.keyLimit ?? 0,
     arrivedMs: world.nowMs,
     order: ++world.arrivals,
     tag: Math.max(world.virtualTime, nextTag),
@@ -139,10 +140,12 @@ function admit(world: World, request: RequestRecord): void {
     sometimes["unknown model refused"]++;
     return oweRefusal(request, ["model_not_found"], "Q5", nearestOffered(world, request.model));
   }
-  const hasFreeSlot = world.workers.some((worker) => world.mayServe(worker, request) && loadOf(worker) < worker.slots);
+  const isHeldBack = world.isHeldBack(request);
+  const hasFreeSlot = !isHeldBack && world.workers.some((worker) => world.mayServe(worker, request) && loadOf(worker) < worker.slots);
   const { maxQueueLength, maxQueueBytes } = world.limits;
   const isFullByCount = maxQueueLength > 0 && world.queueLength() >= maxQueueLength;
   const isFullByBytes = world.queueBytes() + request.bytes > maxQueueBytes;
+  if (isHeldBack) sometimes["held back by its key's limit"]++;
   if (hasFreeSlot) {
     sometimes["dispatched on arrival"]++;
     if (isFullByCount) sometimes["dispatched past a full queue"]++;

@@ -178,8 +178,8 @@ export const MUTANTS: readonly Mutant[] = [
     Ledger.prototype,
     "giveAway",
     (original) =>
-      function giveAway(this: Ledger, request: RequestRecord) {
-        if (request.tries === 0) original.call(this, request);
+      function giveAway(this: Ledger, request: RequestRecord): boolean {
+        return request.tries === 0 && original.call(this, request);
       },
   ),
   inside(
@@ -193,6 +193,11 @@ export const MUTANTS: readonly Mutant[] = [
       },
   ),
   atBorder("S3", "counts positions from zero", { position: (position) => position - 1 }),
+
+  atBorder("S9", "does not limit keys", {
+    event: (event) => (event.type === "request-arrived" ? { ...event, keyLimit: 0 } : event),
+  }),
+  inside("S1", "does not look again when a key gets below its limit", Ledger.prototype, "settle", () => () => {}),
 
   // Trying again.
   onRequeue("R1", "forgets the place of a requeued request", (request) => {

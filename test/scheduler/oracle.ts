@@ -107,6 +107,12 @@ export class Oracle {
 
   #checkWaitsRightly(request: RequestRecord): void {
     const { world } = this;
+    if (world.isHeldBack(request)) {
+      if (world.workers.some((worker) => loadOf(worker) < worker.slots && world.mayServe(worker, request))) {
+        world.sometimes["waits beside a free slot for its key's limit"]++;
+      }
+      return;
+    }
     for (const worker of world.workers) {
       if (loadOf(worker) < worker.slots && world.mayServe(worker, request)) {
         throw new Violation("S1", `${request.id} waits beside ${worker.id} (${loadOf(worker)}/${worker.slots})`);

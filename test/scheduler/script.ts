@@ -59,6 +59,7 @@ export class Script {
   readonly #actions: readonly Action[];
   readonly #models: readonly string[];
   readonly #keys: readonly string[];
+  readonly #keyLimits: readonly number[];
   readonly #workersMost: number;
   readonly #slotsMost: number;
   readonly #willDrain: boolean;
@@ -67,8 +68,9 @@ export class Script {
   #workers = 0;
   #lastReply: SchedulerEvent = TICK;
 
-  constructor(random: Random, world: World) {
+  constructor(random: Random, world: World, keyLimits: readonly number[]) {
     this.#random = random;
+    this.#keyLimits = keyLimits;
     this.#world = world;
     this.#actions = random.pick(DRAWS);
     this.#models = MODELS.slice(0, 1 + random.below(MODELS.length));
@@ -125,12 +127,14 @@ export class Script {
     if (this.#world.requests.length >= REQUESTS_MOST) return TICK;
     const random = this.#random;
     const model = random.oneIn(40) ? "qwen-smal" : random.pick(this.#models);
+    // The first key floods, the others are seldom heard.
+    const key = random.oneIn(2) ? this.#keys[0]! : random.pick(this.#keys);
     return {
       type: "request-arrived",
       request: `r${++this.#requests}`,
       model,
-      // The first key floods, the others are seldom heard.
-      key: random.oneIn(2) ? this.#keys[0]! : random.pick(this.#keys),
+      key,
+      keyLimit: this.#keyLimits[KEYS.indexOf(key)] ?? 0,
       bytes: random.pick(SIZES),
       isStreaming: random.oneIn(2),
     };

@@ -69,7 +69,7 @@ class Run {
     const limits = randomLimits(this.#random);
     this.#scheduler = create(limits, START_MS);
     this.#oracle = new Oracle(limits, START_MS, sometimes, isUniform);
-    this.#script = new Script(this.#random, this.#oracle.world);
+    this.#script = new Script(this.#random, this.#oracle.world, randomKeyLimits(seed));
     this.#trace = trace;
   }
 
@@ -123,6 +123,13 @@ class Run {
     if (choice < 63) return nowMs + random.below(40);
     return nowMs + random.below(400);
   }
+}
+
+/** Slots per key in half of the worlds; none in the others, the pinned seeds' among them. */
+function randomKeyLimits(seed: number): readonly number[] {
+  if (((seed + 1) & 2) === 0) return [];
+  const random = new Random(-seed);
+  return [0, 0, 0].map(() => random.pick([0, 1, 2, 3]));
 }
 
 function randomLimits(random: Random): SchedulerLimits {

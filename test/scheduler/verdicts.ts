@@ -54,6 +54,7 @@ function judgeDispatch(world: World, effect: DispatchEffect): void {
   expect(request.owed === "nothing", ruleOf(request), `dispatched ${id}, which owes: ${request.owed} ${request.codes.join("/")}`);
   const worker = world.worker(effect.worker);
   if (worker === undefined) throw new Violation("S7", `dispatched ${id} to ${effect.worker}, which is not there`);
+  expect(!world.isHeldBack(request), "S9", `dispatched ${id}, whose key ${request.key} holds ${request.keyLimit} slots already`);
   judgeWorker(world, request, worker);
   judgeOrder(world, request, worker);
   judgePick(world, request, worker);
@@ -69,7 +70,7 @@ function judgeDispatch(world: World, effect: DispatchEffect): void {
   world.virtualTime = Math.max(world.virtualTime, request.tag);
   worker.inFlight++;
   worker.lastGiven = ++world.dispatches;
-  request.attempt = { id: effect.attempt, worker, request, accountByMs: Infinity, owedCancel: null };
+  request.attempt = { id: effect.attempt, worker, key: request.key, request, accountByMs: Infinity, owedCancel: null };
   world.attempts.push(request.attempt);
 }
 
@@ -92,7 +93,7 @@ function judgeWorker(world: World, { id, model, avoid }: RequestRecord, worker: 
 function judgeOrder(world: World, request: RequestRecord, worker: WorkerRecord): void {
   for (const other of world.requests) {
     if (other === request || other.attempt !== null || (other.owed !== "nothing" && other.owed !== "requeue")) continue;
-    if (!world.mayServe(worker, other)) continue;
+    if (!world.mayServe(worker, other) || world.isHeldBack(other)) continue;
     const rule = other.key === request.key ? "S2" : "S3";
     if (isBefore(other, request)) {
       const places = `${request.id} (tag ${request.tag}, #${request.order}) before ${other.id} (tag ${other.tag}, #${other.order})`;
@@ -134,6 +135,9 @@ function noteDispatch(world: World, request: RequestRecord, worker: WorkerRecord
   const { sometimes } = world;
   if (request.arrivedMs < world.nowMs && request.tries === 0) sometimes["dispatched after waiting"]++;
   if (worker.models.includes("*")) sometimes["any-model worker serves"]++;
+  if (request.keyLimit > 0 && world.attempts.some(({ key, request: live }) => key === request.key && live === null)) {
+    sometimes["limited key served beside its own cancelled request"]++;
+  }
   if (request.inGrace) sometimes["dispatched after grace"]++;
   if (request.wasWithdrawn) sometimes["served after being withdrawn"]++;
   if (worker.coolMs > 0) sometimes["cool-down over, worker serves again"]++;

@@ -51,6 +51,7 @@ export interface WorkerRecord {
 export interface AttemptRecord {
   readonly id: AttemptId;
   readonly worker: WorkerRecord;
+  readonly key: string;
   /** Null once it is cancelled: a zombie that only holds its slot. */
   request: RequestRecord | null;
   /** When a zombie must be accounted for. */
@@ -67,6 +68,8 @@ export interface RequestRecord {
   readonly key: string;
   readonly bytes: number;
   readonly isStreaming: boolean;
+  /** 0: none. */
+  readonly keyLimit: number;
   readonly arrivedMs: number;
   /** Arrival order. */
   readonly order: number;
@@ -183,6 +186,14 @@ export class World {
     let tag = this.servedTags.get(key) ?? 0;
     for (const request of this.requests) if (request.key === key && isWaiting(request) && request.tag >= tag) tag = request.tag + 1;
     return tag;
+  }
+
+  /** [S9] Its key holds all the slots it may, zombies' included. */
+  isHeldBack({ key, keyLimit }: RequestRecord): boolean {
+    if (keyLimit === 0) return false;
+    let held = 0;
+    for (const attempt of this.attempts) if (attempt.key === key) held++;
+    return held >= keyLimit;
   }
 
   queueLength(): number {
