@@ -1,6 +1,6 @@
 // What the documents mention is there: links, flags, variables, source files, commands, folders and log lines.
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UsageError } from "../../src/base/errors.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
@@ -10,6 +10,7 @@ import manifest from "../../package.json" with { type: "json" };
 import { allDocuments, type Document, fencesOf, readDocument, ROOT, sectionOf, tableRows } from "./documents.ts";
 
 const documents = allDocuments();
+const program = filesFrom("src/main.ts");
 const tables = new Map(await Promise.all(COMMANDS.map(async ({ name, load }) => [name, (await load()).options] as const)));
 const options = [...tables.values()].flatMap((table: OptionTable) => Object.values(table));
 
@@ -22,6 +23,7 @@ test("there is something to check", () => {
   expect(documents.map(({ path }) => path)).toContain("README.md");
   expect(documents.length).toBeGreaterThan(12);
   expect(linksOf(readDocument("README.md")).length).toBeGreaterThan(5);
+  expect(program.size).toBeGreaterThan(80);
 });
 
 test("[M4] every relative link leads to a file, and its fragment to a heading", () => {
@@ -45,7 +47,7 @@ test("[M4] every flag that is mentioned exists", () => {
 
 test("[M4] every variable that is mentioned exists", () => {
   const known = new Set(options.flatMap(({ variables, overridingVariables }) => [...variables, ...overridingVariables]));
-  const source = sources();
+  const source = [...program.values()].join("\n");
   // In code spans only, where an upper-case name is a variable or a constant of ours.
   const spans = documents.flatMap(({ path, text }) =>
     [...text.matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`/g)].map((match) => [path, match[1]!] as const),
@@ -92,16 +94,12 @@ test("[M5] the README's two commands are those that package.json and .ci/run hol
   expect(ci).toContain("step pinned_bun test");
 });
 
-test("[M6] docs/architecture.md has a row for each folder of src that another one uses", () => {
+test("[M6] docs/architecture.md has a row for each folder of src that the program uses", () => {
   const rows = tableRows(sectionOf(readDocument("docs/architecture.md").text, "## Folders")).map(([folder]) => folder!.replaceAll("`", ""));
-  const folders = readdirSync(join(ROOT, "src"), { withFileTypes: true }).map((entry) =>
-    entry.isDirectory() ? `${entry.name}/` : entry.name,
-  );
-  const source = sources();
-  const used = folders.filter((folder) => folder === "main.ts" || source.includes(`"../${folder}`));
+  const used = new Set([...program.keys()].map((path) => path.replace(/^src\//, "").replace(/\/.*/, "/")));
   expect({
-    notDescribed: used.filter((folder) => !rows.includes(folder)),
-    notThere: rows.filter((row) => !folders.includes(row)),
+    notDescribed: [...used].filter((folder) => !rows.includes(folder)),
+    notThere: rows.filter((row) => !existsSync(join(ROOT, "src", row))),
   }).toEqual({ notDescribed: [], notThere: [] });
 });
 
@@ -139,15 +137,25 @@ function commandLines(text: string): readonly string[] {
   return lines.flatMap((line) => /^(?:[A-Z_]+=\S+ )*bun src\/main\.ts (.+?)\s*(?:&|#.*)?$/.exec(line)?.[1] ?? []);
 }
 
-function sources(): string {
-  return [...new Bun.Glob("src/**/*.ts").scanSync({ cwd: ROOT })].map((path) => readFileSync(join(ROOT, path), "utf8")).join("\n");
+/** The files that make up the program, with their text: those that main.ts imports, directly or not. */
+function filesFrom(main: string): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  const wanted = [main];
+  for (let path = wanted.pop(); path !== undefined; path = wanted.pop()) {
+    if (files.has(path)) continue;
+    const text = readFileSync(join(ROOT, path), "utf8");
+    files.set(path, text);
+    const imports = text.matchAll(/^(?:import|export)\b[^;"]*?"(\.{1,2}\/[^"]+\.tsx?)"|\bimport\(\s*"(\.{1,2}\/[^"]+\.tsx?)"/gm);
+    for (const match of imports) wanted.push(join(dirname(path), match[1] ?? match[2]!).replaceAll("\\", "/"));
+  }
+  return files;
 }
 
 /** The fixed phrases given to the log, directly or by way of the two tables that name them by cause. */
 function loggedMessages(): readonly string[] {
-  const direct = [...sources().matchAll(/\blog\.(?:trace|debug|info|warn|error)\(\s*"([^"]+)"/g)];
-  const byCode = readFileSync(join(ROOT, "src/hub/hub.ts"), "utf8").matchAll(/^ {2}\["[a-z_]+", "([^"]+)"\]/gm);
-  const byEnd = readFileSync(join(ROOT, "src/worker/explain.ts"), "utf8").matchAll(/\b(?:refusal|hiccup)\("([^"]+)"/g);
-  const otherwise = [...sources().matchAll(/\?\? "([a-z ]+)", fields\)/g)];
-  return [...new Set([...direct, ...byCode, ...byEnd, ...otherwise].map((match) => match[1]!))].sort();
+  const source = [...program.values()].join("\n");
+  const direct = source.matchAll(/\blog\.(?:trace|debug|info|warn|error)\(\s*"([^"]+)"/g);
+  const byCode = program.get("src/hub/hub.ts")!.matchAll(/^ {2}\["[a-z_]+", "([^"]+)"\]|\?\? "([a-z ]+)", fields\)/gm);
+  const byEnd = program.get("src/worker/explain.ts")!.matchAll(/\b(?:refusal|hiccup)\("([^"]+)"/g);
+  return [...new Set([...direct, ...byCode, ...byEnd].map((match) => match[1] ?? match[2]!))].sort();
 }
