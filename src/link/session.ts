@@ -37,7 +37,7 @@ export function onModelsUpdate(
   },
 ): void {
   const { models, warnings } = cleanModels(update.models);
-  world.hub.changeModels(world.worker, models, update.unlisted_models ?? []);
+  world.hub.changeModels(world.worker, models, cleanModels(update.unlisted_models ?? []).models);
   if (typeof update.current_load === "number") world.hub.reportLoad(world.worker, update.current_load);
   world.log.info("worker models changed", { worker_id: world.worker, models, warnings });
 }
