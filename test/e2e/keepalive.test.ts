@@ -189,7 +189,7 @@ test("[T4] what the backend answered instead of a stream, or with words no clien
     const job = await worker.nextJob();
     clock.advance(AFTER_MS);
     await until(() => client.chunkedBody.text === ": keep-alive\n\n", "the first comment");
-    job.answer(...answer);
+    job.answer(body, status);
     await until(() => client.text.includes('"code":"backend_error"'), "the failure in-band");
     clock.advance(1_000);
     await client.closed();

@@ -146,6 +146,11 @@ export class V2Job {
     this.#worker.sendRaw(frameOf(this.attempt, bytes));
   }
 
+  /** A body frame of the wrong direction. */
+  sendRequestBodyBack(): void {
+    this.#worker.sendRaw(frameOf(this.attempt, "x", 1));
+  }
+
   end(failure?: "connection_refused" | "dropped" | "broken" | "too_large"): void {
     this.isRunning = false;
     const error = failure === undefined ? {} : { error: { kind: failure, message: "canary of the worker" } };
