@@ -177,11 +177,12 @@ for (const dialect of ["chat", "responses", "messages"] as const) {
 }
 
 test("[T4] what the backend answered instead of a stream, or with words no client knows, is a backend_error in-band", async () => {
-  for (const answer of [
+  const answers: readonly (readonly [string, number])[] = [
     ["{}", 200],
     ["<html>canary</html>", 503],
     ["[".repeat(200_000), 500],
-  ] as const) {
+  ];
+  for (const [body, status] of answers) {
     await using rig = await startRig();
     const { clock, relay, worker } = rig;
     using client = await RawClient.connect(relay);
