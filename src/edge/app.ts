@@ -39,7 +39,8 @@ type EdgeContext = Context<{ Bindings: EdgeBindings; Variables: Variables }>;
 export type EdgeApp = Hono<{ Bindings: EdgeBindings; Variables: Variables }>;
 
 export function createEdgeApp(world: EdgeWorld): EdgeApp {
-  const app: EdgeApp = new Hono();
+  // Routes are compared with the path as it was sent; Hono's own reading decodes it, and misreads a URL without a host.
+  const app: EdgeApp = new Hono({ getPath: ({ url }) => pathOf(rawTarget(url)) });
   const startedMs = world.clock.nowMs();
 
   app.use("*", async (c, next) => {
@@ -51,6 +52,7 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
     if (!isCanonicalPath(target)) throw new RelayError("invalid_path");
     checkBrowser(headers, world.browser);
     await next();
+    c.res.headers.set("x-request-id", c.get("requestId"));
   });
   app.use("/v1/*", (c, next) => answerPages(c, next, world.browser));
 
@@ -70,9 +72,9 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
     app.all(path, (c) => notAllowed(c, "POST"));
   }
 
-  app.get("/v1/models", (c) => withRequestId(c, listModels(world, isAnthropic(c))));
+  app.get("/v1/models", (c) => listModels(world, isAnthropic(c)));
   app.all("/v1/models", (c) => notAllowed(c, "GET, HEAD"));
-  app.get("/v1/models/*", (c) => withRequestId(c, getModel(world, modelInPath(c.get("path")), isAnthropic(c))));
+  app.get("/v1/models/*", (c) => getModel(world, modelInPath(c.get("path")), isAnthropic(c)));
   app.all("/v1/models/*", (c) => notAllowed(c, "GET, HEAD"));
 
   app.get("/health", (c) =>
@@ -87,6 +89,7 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
   app.get("/livez", (c) => c.json({ status: "ok" }));
   app.get("/readyz", (c) => (world.isDraining() ? c.json({ status: "draining" }, 503) : c.json({ status: "ok" })));
   app.get("/", (c) => welcome(c.req.raw, world.publicUrl));
+  for (const path of ["/health", "/livez", "/readyz", "/"]) app.all(path, (c) => notAllowed(c, "GET, HEAD"));
   app.all("/admin/*", (c) => refuse(c, new RelayError("admin_forbidden")));
 
   app.notFound((c) => {
@@ -125,11 +128,6 @@ function refuse(c: EdgeContext, { code, detail }: RelayError): Response {
 function notAllowed(c: EdgeContext, allow: string): Response {
   const response = refuse(c, new RelayError("method_not_allowed", `Use ${allow}.`));
   response.headers.set("allow", allow);
-  return response;
-}
-
-function withRequestId(c: EdgeContext, response: Response): Response {
-  response.headers.set("x-request-id", c.get("requestId"));
   return response;
 }
 
