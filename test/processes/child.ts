@@ -51,10 +51,14 @@ export class Child implements AsyncDisposable {
 
   /** Waits until it has said this `times` times; gives the last of those lines. */
   async says(name: string, fields: Fields = {}, times = 1): Promise<Line> {
-    const what = `${this.name} says "${name}" ${JSON.stringify(fields)}${times > 1 ? `, ${times} times` : ""}`;
-    await until(() => this.said(name, fields).length >= times || !this.isRunning, what, PATIENCE_MS);
-    await until(() => this.said(name, fields).length >= times, `${what}, though it has ended`, this.isRunning ? PATIENCE_MS : 500);
-    return this.said(name, fields)[times - 1]!;
+    const what = `"${name}" ${JSON.stringify(fields)}${times > 1 ? `, ${times} times` : ""}`;
+    return await this.#tells(() => this.said(name, fields)[times - 1] ?? null, what);
+  }
+
+  /** Waits until its standard output holds this; gives the first group, or all of it. */
+  async prints(pattern: RegExp): Promise<string> {
+    const [all, group] = await this.#tells(() => pattern.exec(this.out), String(pattern));
+    return group ?? all;
   }
 
   get isRunning(): boolean {
@@ -99,6 +103,16 @@ export class Child implements AsyncDisposable {
     this.signal("SIGKILL");
     await this.#process.exited;
     running.delete(this);
+  }
+
+  /** @throws at once when it ends without having told it */
+  async #tells<Found>(find: () => Found | null, what: string): Promise<Found> {
+    await until(() => find() !== null || !this.isRunning, `${this.name} says ${what}`, PATIENCE_MS);
+    // Its last words may still be on their way.
+    if (find() === null) await this.#reading;
+    const found = find();
+    if (found === null) throw new Error(`${this.name} has ended without ${what}`);
+    return found;
   }
 
   async #read(stream: ReadableStream<Uint8Array>, onText: (text: string) => void = () => {}): Promise<void> {

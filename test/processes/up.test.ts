@@ -1,16 +1,14 @@
 // `modelrelay up --demo` as a newcomer runs it: an answer that comes word by word, then a relay that stays until it is stopped.
 import { expect } from "bun:test";
 import { readEvents } from "../support/sse-reader.ts";
-import { until } from "../support/until.ts";
 import { ask } from "./asking.ts";
-import { PATIENCE_MS } from "./child.ts";
 import { scenario } from "./rig.ts";
 
 const ANYWHERE = ["--listen", "127.0.0.1:0"];
 
 scenario("[K23] up --demo --once prints the answer as it comes and ends with exit code 0", async (rig) => {
   const up = rig.run(["up", "--demo", "--once", "--demo-speed", "60", ...ANYWHERE]);
-  await until(() => /Asking demo: .*\n\n\w/s.test(up.out), "the first word", PATIENCE_MS);
+  await up.prints(/Asking demo: .*\n\n\w/s);
   const early = up.out;
   expect(early).not.toContain("first token after");
   expect(up.isRunning).toBe(true);
@@ -21,8 +19,8 @@ scenario("[K23] up --demo --once prints the answer as it comes and ends with exi
 
 scenario("[K18] [K23] up --demo stays up and answers over HTTP; SIGTERM lets a running stream finish, exit code 0", async (rig) => {
   const up = rig.run(["up", "--demo", "--demo-speed", "200", ...ANYWHERE]);
-  await until(() => up.out.includes("Stop with Ctrl+C."), "the end of the introduction", PATIENCE_MS);
-  const url = /^OpenAI\s+(\S+)\/v1$/m.exec(up.out)?.[1] ?? "";
+  await up.prints(/Stop with Ctrl\+C\./);
+  const url = await up.prints(/^OpenAI\s+(\S+)\/v1$/m);
   const models = await fetch(`${url}/v1/models`);
   expect(await models.text()).toContain('"id":"demo"');
   const stream = await ask({ url }, { model: "demo", marker: "count to 100", stream: true });
