@@ -30,8 +30,8 @@ export interface RequestHeaderRules {
 export function headersToWorker(headers: Headers, rules: RequestHeaderRules, requestId: string): Record<string, string> {
   const passed: Record<string, string> = {};
   for (const [name, value] of headers) {
-    const isAllowed = TO_WORKER.has(name) || (rules.forwarded.includes(name) && !NEVER_TO_WORKER.test(name));
-    if (isAllowed || (CREDENTIALS.has(name) && !rules.isOurCredential(bareCredential(value)))) passed[name] = value;
+    const mayHoldCredential = CREDENTIALS.has(name) || (rules.forwarded.includes(name) && !NEVER_TO_WORKER.test(name));
+    if (TO_WORKER.has(name) || (mayHoldCredential && !rules.isOurCredential(bareCredential(value)))) passed[name] = value;
   }
   passed["x-request-id"] = requestId;
   return passed;

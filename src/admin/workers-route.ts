@@ -1,0 +1,61 @@
+// Looking at connected workers, and taking them out of rotation and back.
+import { RelayError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { ConnectedWorker, Hub } from "../hub/hub.ts";
+import type { WorkerId } from "../scheduler/events.ts";
+import { type AdminContext, answer } from "./refusal.ts";
+import { toWorker } from "./worker-schema.ts";
+
+export interface WorkersWorld {
+  readonly hub: Hub;
+  readonly log: Log;
+}
+
+export function listWorkers(c: AdminContext, { hub }: WorkersWorld): Response {
+  const running = runningByWorker(hub);
+  return answer(c, 200, { workers: [...hub.workers.values()].map((worker) => toWorker(worker, running.get(worker.id) ?? 0)) });
+}
+
+/** It finishes what it has and gets nothing new, until it is resumed. */
+export function drainWorker(c: AdminContext, world: WorkersWorld, id: WorkerId): Response {
+  const worker = workerOf(world, id);
+  world.hub.drainWorker(id);
+  world.log.info("worker taken out of rotation", { worker_id: id, worker_name: worker.info.name });
+  return answerWorker(c, world, 200, worker);
+}
+
+export function resumeWorker(c: AdminContext, world: WorkersWorld, id: WorkerId): Response {
+  const worker = workerOf(world, id);
+  world.hub.resumeWorker(id);
+  world.log.info("worker back in rotation", { worker_id: id, worker_name: worker.info.name });
+  return answerWorker(c, world, 200, worker);
+}
+
+/** Asks it to look at its backend's models again; what it finds arrives later. */
+export function refreshWorker(c: AdminContext, world: WorkersWorld, id: WorkerId): Response {
+  const worker = workerOf(world, id);
+  worker.handle.refreshModels("operator");
+  world.log.info("worker asked for its models", { worker_id: id, worker_name: worker.info.name });
+  return answerWorker(c, world, 202, worker);
+}
+
+/** Requests of each worker that somebody waits for. */
+export function runningByWorker({ requests }: Hub): ReadonlyMap<WorkerId, number> {
+  const running = new Map<WorkerId, number>();
+  for (const { phase } of requests.values()) {
+    if (phase.kind === "queued") continue;
+    const { worker } = phase.kind === "dispatched" ? phase : phase.dispatched;
+    running.set(worker, (running.get(worker) ?? 0) + 1);
+  }
+  return running;
+}
+
+function answerWorker(c: AdminContext, { hub }: WorkersWorld, status: number, worker: ConnectedWorker): Response {
+  return answer(c, status, toWorker(worker, runningByWorker(hub).get(worker.id) ?? 0));
+}
+
+function workerOf({ hub }: WorkersWorld, id: WorkerId): ConnectedWorker {
+  const worker = hub.workers.get(id);
+  if (worker === undefined) throw new RelayError("not_found", "There is no connected worker with this id.");
+  return worker;
+}
