@@ -22,8 +22,11 @@ export class Ledger {
   readonly requests = new Map<RequestId, RequestRecord>();
   readonly attempts = new Map<AttemptId, Attempt>();
   readonly #keySlots = new KeySlots();
-  /** Keys that fell below their limit during this event. */
-  #unblocked = new Set<string>();
+  // What may be given away since the last `settle`: to workers that may have got room, of requests that wait again, and of keys that
+  // fell below their limit.
+  readonly #withRoom = new Set<WorkerRecord>();
+  readonly #returned: RequestRecord[] = [];
+  readonly #unblocked = new Set<string>();
   effects: Effect[] = [];
   nowMs: number;
   #arrivals = 0;
@@ -99,46 +102,65 @@ export class Ledger {
     else this.queue.fairness.onLeft(request.key, request.tag);
   }
 
-  /** Back to their old places, then, in the order of their turns, to other workers with room. */
+  /** Back to their old places. */
   requeueAll(unanswered: readonly Unanswered[], cause: RequeueCause): void {
     for (const { request, attempt } of unanswered) {
       request.state = { kind: "queued", sinceMs: this.nowMs };
       this.queue.add(request);
       this.queue.fairness.onRequeued(request.key, request.tag);
       this.setDeadline(request);
+      this.#returned.push(request);
       this.effects.push({ type: "requeued", request: request.id, attempt: attempt.id, cause });
     }
-    const inTurn = unanswered.map((entry) => entry.request).sort((a, b) => (isEarlier(a, b) ? -1 : 1));
-    for (const request of inTurn) this.giveAway(request);
   }
 
-  /** Finds a worker for a request that waits. Nothing that waits could use that worker instead: it would have it already. */
-  giveAway(request: RequestRecord): boolean {
-    if (this.queue.isBlocked(request.key)) return false;
-    const worker = this.roster.pick(request);
-    if (worker === null) return false;
-    this.#dispatch(request, worker);
+  /** Ends every change of a worker: it may have got room, or lost it. */
+  reseat(worker: WorkerRecord): void {
     this.roster.reseat(worker);
-    return true;
+    this.#withRoom.add(worker);
   }
 
-  /** Ends every event: keys that got below their limit take what is free. */
+  dismiss(worker: WorkerRecord): void {
+    this.roster.remove(worker, this.nowMs);
+    this.agenda.remove(worker);
+    this.#withRoom.delete(worker);
+  }
+
+  /** Finds a worker for a request that arrives. Nothing that waits could use that worker instead: it would have it already. */
+  giveAway(request: RequestRecord): void {
+    if (this.#isServable(request)) this.#dispatch(request, this.roster.pick(request)!);
+  }
+
+  /**
+   * Ends every event, once all it changed is in the books: of the requests that can be served now, always the one whose turn it is
+   * goes to the worker that is best for it.
+   */
   settle(): void {
-    for (const key of this.#unblocked) {
-      // A lane shows its next request only once its first is gone, so look again as long as one was given away.
-      while (this.queue.candidatesOf(key).filter((request) => this.giveAway(request)).length > 0);
-    }
-    this.#unblocked.clear();
+    this.#returned.sort((a, b) => (isEarlier(a, b) ? 1 : -1));
+    for (let next = this.#nextInTurn(); next !== null; next = this.#nextInTurn()) this.#dispatch(next, this.roster.pick(next)!);
   }
 
-  /** Fills a worker that may have got room with the earliest requests it may serve. Ends every change of a worker. */
-  giveWork(worker: WorkerRecord): void {
-    while (hasRoom(worker)) {
-      const request = this.queue.earliestFor(worker);
-      if (request === null) break;
-      this.#dispatch(request, worker);
+  /** What cannot be served now is let go: giving away only makes room scarcer. */
+  #nextInTurn(): RequestRecord | null {
+    let next: RequestRecord | null = null;
+    for (const worker of this.#withRoom) {
+      const request = hasRoom(worker) ? this.queue.earliestFor(worker) : null;
+      if (request === null) this.#withRoom.delete(worker);
+      else if (next === null || isEarlier(request, next)) next = request;
     }
-    this.roster.reseat(worker);
+    while (this.#returned.length > 0 && !this.#isServable(this.#returned.at(-1)!)) this.#returned.pop();
+    const returned = this.#returned.at(-1);
+    if (returned !== undefined && (next === null || isEarlier(returned, next))) next = returned;
+    for (const key of this.#unblocked) {
+      const request = this.queue.candidatesOf(key).find((candidate) => this.#isServable(candidate));
+      if (request === undefined) this.#unblocked.delete(key);
+      else if (next === null || isEarlier(request, next)) next = request;
+    }
+    return next;
+  }
+
+  #isServable(request: RequestRecord): boolean {
+    return request.state.kind === "queued" && !this.queue.isBlocked(request.key) && this.roster.pick(request) !== null;
   }
 
   #dispatch(request: RequestRecord, worker: WorkerRecord): void {
@@ -161,6 +183,7 @@ export class Ledger {
     this.setDeadline(request);
     const { tries, waitedMs } = request;
     this.effects.push({ type: "dispatch", request: request.id, worker: worker.id, attempt: attempt.id, tries, waitedMs });
+    this.roster.reseat(worker);
   }
 
   /** Nobody wants the answer any more, but the slot is taken until the worker accounts for it. */
@@ -183,7 +206,7 @@ export class Ledger {
   release(attempt: Attempt): void {
     this.leaveTable(attempt);
     const { worker } = attempt;
-    this.giveWork(worker);
+    this.reseat(worker);
     if (worker.isDraining && worker.attempts.size === 0) this.effects.push({ type: "worker-drained", worker: worker.id });
   }
 

@@ -24,6 +24,7 @@ export class Scheduler {
     this.#ledger.effects = [];
     this.#ledger.nowMs = Math.max(this.#ledger.nowMs, nowMs);
     this.#doWhatIsDue();
+    this.#ledger.settle();
     this.#take(event);
     this.#ledger.settle();
     const wakeAtMs = this.#ledger.agenda.nextWake(this.#ledger.nowMs);
@@ -48,18 +49,18 @@ export class Scheduler {
       case "worker-resumed":
         return this.#withWorker(event.worker, (worker) => {
           worker.isDraining = false;
-          this.#ledger.giveWork(worker);
+          this.#ledger.reseat(worker);
         });
       case "worker-models-changed":
         return this.#withWorker(event.worker, (worker) => {
           this.#ledger.roster.changeModels(worker, new Set(event.models), this.#ledger.nowMs);
-          this.#ledger.giveWork(worker);
+          this.#ledger.reseat(worker);
         });
       case "worker-load-reported":
         return this.#withWorker(event.worker, (worker) => {
           worker.external = Math.max(0, event.load - worker.attempts.size);
           worker.isFull = false;
-          this.#ledger.giveWork(worker);
+          this.#ledger.reseat(worker);
         });
       case "attempt-rejected":
         return this.#withAttempt(event.attempt, (attempt) => this.#onRejected(attempt, event.reason));
@@ -188,22 +189,21 @@ export class Scheduler {
       dueAtMs: Infinity,
     };
     this.#ledger.roster.add(worker);
-    this.#ledger.giveWork(worker);
+    this.#ledger.reseat(worker);
   }
 
   #drain(worker: WorkerRecord): void {
     if (worker.isDraining) return;
     worker.isDraining = true;
-    this.#ledger.roster.reseat(worker);
+    this.#ledger.reseat(worker);
     if (worker.attempts.size === 0) this.#ledger.effects.push({ type: "worker-drained", worker: worker.id });
   }
 
-  /** Takes them out first, so that their requests find only others, then judges their requests one by one. */
+  /** Takes them out and judges their requests one by one. */
   #removeWorkers(workers: Iterable<WorkerRecord>): void {
     const unanswered: Unanswered[] = [];
     for (const worker of workers) {
-      this.#ledger.roster.remove(worker, this.#ledger.nowMs);
-      this.#ledger.agenda.remove(worker);
+      this.#ledger.dismiss(worker);
       for (const attempt of worker.attempts) {
         this.#ledger.leaveTable(attempt);
         const { request } = attempt;
@@ -218,26 +218,22 @@ export class Scheduler {
 
   // ---- time ----
 
-  /**
-   * First what ends, then what begins, or a request about to end or a worker about to be closed would be given away:
-   * 1. deadlines  2. workers that did not account for a cancel  3. cool-downs
-   */
   #doWhatIsDue(): void {
     const unaccountable = new Set<WorkerRecord>();
-    const cooled: WorkerRecord[] = [];
     for (const subject of this.#ledger.agenda.takeDue(this.#ledger.nowMs)) {
-      if (subject.kind === "worker") cooled.push(subject);
+      if (subject.kind === "worker") this.#endCoolDown(subject);
       else if (subject.kind === "attempt") unaccountable.add(subject.worker);
-      else this.#timeOut(subject); // (1)
+      else this.#timeOut(subject);
     }
     for (const worker of unaccountable) {
       this.#ledger.effects.push({ type: "close-worker", worker: worker.id, cause: "cancel-unanswered" });
     }
-    if (unaccountable.size > 0) this.#removeWorkers(unaccountable); // (2)
-    for (const worker of cooled) {
-      worker.isCoolingDown = false;
-      if (!unaccountable.has(worker)) this.#ledger.giveWork(worker); // (3)
-    }
+    this.#removeWorkers(unaccountable);
+  }
+
+  #endCoolDown(worker: WorkerRecord): void {
+    worker.isCoolingDown = false;
+    this.#ledger.reseat(worker);
   }
 
   /** The deadline that passed first names the cause. */

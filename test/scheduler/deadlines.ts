@@ -87,22 +87,19 @@ function fireRequest(world: World, request: RequestRecord, gone: readonly Worker
   return true;
 }
 
-/** [Q4] Where a worker leaves or ends its cool-down in this very step, the answer before and the answer after are both right. */
+/** [Q4] Where workers leave or end their cool-down in this very step, the answers before and after each are all right. */
 function queueCodes(world: World, request: RequestRecord, gone: readonly WorkerRecord[], justCooled: boolean): readonly RefusalCode[] {
-  const now = queueCode(
-    world.workers.filter((worker) => !gone.includes(worker) && offers(worker, request.model)),
-    (worker) => world.isCooling(worker),
-  );
+  const before = world.workers.filter((worker) => offers(worker, request.model));
+  const after = before.filter((worker) => !gone.includes(worker));
+  const isCooling = (worker: WorkerRecord): boolean => world.isCooling(worker);
+  const now = queueCode(after, isCooling);
   const { sometimes } = world;
   if (now === "no_workers") sometimes["queue time-out without workers"]++;
   else if (now === "backend_error") sometimes["queue time-out while all cool down"]++;
   else sometimes["queue time-out"]++;
   if (gone.length === 0 && !justCooled) return [now];
-  const before = queueCode(
-    world.workers.filter((worker) => offers(worker, request.model)),
-    (worker) => worker.coolUntilMs > world.previousMs,
-  );
-  return [now, before];
+  const wasCooling = (worker: WorkerRecord): boolean => worker.coolUntilMs > world.previousMs;
+  return [now, queueCode(after, wasCooling), queueCode(before, isCooling), queueCode(before, wasCooling)];
 }
 
 function queueCode(offering: readonly WorkerRecord[], isCooling: (worker: WorkerRecord) => boolean): RefusalCode {

@@ -188,7 +188,6 @@ function join(world: World, event: WorkerJoined): void {
   if (older !== undefined) {
     world.sometimes[older.inFlight > 0 ? "superseded in flight" : "superseded while idle"]++;
     removeWorker(world, older, "superseded");
-    world.superseding = event.worker;
   }
   world.workers.push({
     id: event.worker,

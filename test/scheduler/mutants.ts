@@ -176,10 +176,16 @@ export const MUTANTS: readonly Mutant[] = [
     "S1",
     "leaves a requeued request waiting beside a free slot",
     Ledger.prototype,
-    "giveAway",
-    (original) =>
-      function giveAway(this: Ledger, request: RequestRecord): boolean {
-        return request.tries === 0 && original.call(this, request);
+    "requeueAll",
+    () =>
+      function requeueAll(this: Ledger, unanswered, cause) {
+        for (const { request, attempt } of unanswered) {
+          request.state = { kind: "queued", sinceMs: this.nowMs };
+          this.queue.add(request);
+          this.queue.fairness.onRequeued(request.key, request.tag);
+          this.setDeadline(request);
+          this.effects.push({ type: "requeued", request: request.id, attempt: attempt.id, cause });
+        }
       },
   ),
   inside(
@@ -197,7 +203,7 @@ export const MUTANTS: readonly Mutant[] = [
   atBorder("S9", "does not limit keys", {
     event: (event) => (event.type === "request-arrived" ? { ...event, keyLimit: 0 } : event),
   }),
-  inside("S1", "does not look again when a key gets below its limit", Ledger.prototype, "settle", () => () => {}),
+  inside("S1", "does not look again when a key gets below its limit", Queue.prototype, "candidatesOf", () => () => []),
 
   // Trying again.
   onRequeue("R1", "forgets the place of a requeued request", (request) => {

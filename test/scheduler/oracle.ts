@@ -28,7 +28,6 @@ export class Oracle {
 
   step(event: SchedulerEvent, nowMs: number, effects: readonly Effect[]): void {
     const { world } = this;
-    world.superseding = null;
     world.previousMs = world.nowMs;
     world.nowMs = nowMs;
     // The hub's timer is late when another event comes at or after its time; it is answered by a tick all the same.

@@ -1,4 +1,4 @@
-// Who is served, when, and by which worker: rules S1 to S8 of docs/behaviour.md.
+// Who is served, when, and by which worker: rules S1 to S9 of docs/behaviour.md.
 import { expect, test } from "bun:test";
 import { Scenario } from "./scenario.ts";
 
@@ -36,7 +36,7 @@ test("[S1] whatever frees a slot gives it away in the same step", () => {
   s.arrive("r4");
   s.arrive("r5", { model: "phi" });
   expect(s.join("w1")).toEqual(["r1 -> w1 #1"]);
-  expect(s.end(1)).toEqual(["end r1", "r2 -> w1 #2"].toSorted((a, b) => (a.startsWith("r") && !b.startsWith("r") ? -1 : 1)));
+  expect(s.end(1)).toEqual(["end r1", "r2 -> w1 #2"]);
   expect(s.hangUp("r2")).toEqual(["cancel #2 on w1: client-left", "end r2"]);
   expect(s.acknowledge(2)).toEqual(["r3 -> w1 #3"]);
   s.end(3);
@@ -192,4 +192,21 @@ test("[S8] a request has one live attempt: the next begins where the last one en
   expect(s.arrive("r1")).toEqual(["r1 -> w1 #1"]);
   expect(s.leave("w1")).toEqual(["requeue r1: worker-lost", "r1 -> w2 #2"]);
   expect(s.scheduler.counts()).toMatchObject({ requests: 1, inFlight: 1 });
+});
+
+test("[S9] a key at its limit waits beside free slots; below it, its oldest request goes first, and to the best worker", () => {
+  const s = new Scenario();
+  s.join("w1", { models: ["llama", "phi"], slots: 2 });
+  s.join("w2", { models: ["llama", "phi"], slots: 2 });
+  const keyLimit = 1;
+  expect(s.arrive("a1", { keyLimit })).toEqual(["a1 -> w1 #1"]);
+  expect(s.arrive("a2", { keyLimit, model: "phi" })).toEqual([]);
+  expect(s.arrive("a3", { keyLimit, model: "llama" })).toEqual([]);
+  expect(s.arrive("b1", { key: "bert" })).toEqual(["b1 -> w2 #2"]);
+  expect(s.arrive("b2", { key: "bert" })).toEqual(["b2 -> w1 #3"]);
+  s.end(2);
+  expect(s.hangUp("a1")).toEqual(["cancel #1 on w1: client-left", "end a1"]);
+  // w1 has a slot again as well, but w2 has two.
+  expect(s.acknowledge(1)).toEqual(["a2 -> w2 #4"]);
+  expect(s.end(4)).toEqual(["end a2", "a3 -> w2 #5"]);
 });

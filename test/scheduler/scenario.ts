@@ -25,6 +25,7 @@ interface Request {
   readonly key?: string;
   readonly bytes?: number;
   readonly isStreaming?: boolean;
+  readonly keyLimit?: number;
 }
 
 /**
@@ -57,8 +58,8 @@ export class Scenario {
     this.#nowMs += secs * SECOND_MS;
   }
 
-  arrive(request: string, { model = "llama", key = "anna", bytes = 1, isStreaming = true }: Request = {}): readonly string[] {
-    return this.tell({ type: "request-arrived", request, model, key, bytes, isStreaming });
+  arrive(request: string, { model = "llama", key = "anna", bytes = 1, isStreaming = true, keyLimit = 0 }: Request = {}): readonly string[] {
+    return this.tell({ type: "request-arrived", request, model, key, bytes, isStreaming, keyLimit });
   }
 
   hangUp(request: string): readonly string[] {

@@ -122,8 +122,6 @@ export class World {
   arrivals = 0;
   dispatches = 0;
   isDraining = false;
-  /** The worker that took an older connection's place in this step. */
-  superseding: WorkerId | null = null;
   /** All workers always offer everything: only then does the fairness bound hold to the letter. */
   readonly isUniform: boolean;
   nowMs: number;
