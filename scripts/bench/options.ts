@@ -1,4 +1,5 @@
 // The flags of `bun run bench`.
+import { UsageError } from "../../src/base/errors.ts";
 
 export interface BenchOptions {
   readonly isQuick: boolean;
@@ -17,7 +18,7 @@ export const USAGE = `bun run bench [flags]
   --write          update docs/benchmarks.md
   --profile DIR    relay and workers leave CPU profiles there (they run slower)`;
 
-/** @throws Error naming what is wrong */
+/** @throws UsageError naming what is wrong */
 export function parseOptions(args: readonly string[], cases: readonly string[]): BenchOptions {
   const options = {
     isQuick: false,
@@ -29,7 +30,7 @@ export function parseOptions(args: readonly string[], cases: readonly string[]):
   const rest = [...args];
   const value = (flag: string): string => {
     const next = rest.shift();
-    if (next === undefined) throw new Error(`${flag} needs a value`);
+    if (next === undefined) throw new UsageError(`${flag} needs a value`);
     return next;
   };
   for (let flag = rest.shift(); flag !== undefined; flag = rest.shift()) {
@@ -38,9 +39,9 @@ export function parseOptions(args: readonly string[], cases: readonly string[]):
     else if (flag === "--write") options.doesWrite = true;
     else if (flag === "--only") options.only = value(flag).split(",");
     else if (flag === "--profile") options.profileDir = value(flag);
-    else throw new Error(`there is no flag '${flag}'`);
+    else throw new UsageError(`there is no flag '${flag}'`);
   }
   const unknown = options.only?.find((name) => !cases.includes(name));
-  if (unknown !== undefined) throw new Error(`there is no case '${unknown}'; there are ${cases.join(", ")}`);
+  if (unknown !== undefined) throw new UsageError(`there is no case '${unknown}'; there are ${cases.join(", ")}`);
   return options;
 }

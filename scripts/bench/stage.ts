@@ -113,7 +113,10 @@ export class Stage implements AsyncDisposable {
     this.#relayUrl = `http://127.0.0.1:${port}`;
     const flags = { listen: `127.0.0.1:${port}`, "max-queue-len": "0", "drain-timeout": "0" };
     this.#relay = this.#startProgram("relay", "serve", flags);
-    await until("the relay listens", () => answers(`${this.#relayUrl}/health`));
+    await until("the relay listens", async () => {
+      if (!this.relay.isRunning) throw new Error("the relay ended as soon as it started");
+      return answers(`${this.#relayUrl}/health`);
+    });
     for (const slots of this.#options.workers) await this.addWorker(slots);
   }
 

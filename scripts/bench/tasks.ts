@@ -1,6 +1,6 @@
 // What the load process can be asked to do. Plans and results are JSON, with every sample in them.
 import { endpointOf, HttpClient, postBytes } from "./http-client.ts";
-import { type LoopPlan, runInTurns, runLoop, runStreams, type StreamsPlan, type Target } from "./load.ts";
+import { type Failures, type LoopPlan, runInTurns, runLoop, runStreams, type StreamsPlan, type Target } from "./load.ts";
 import { sharedNowMs } from "./clock.ts";
 import { measureSkewMs } from "./skew.ts";
 
@@ -33,17 +33,29 @@ export interface StreamsOutcome extends LoopOutcome {
 /** By id: the moment the client hung up, on the backend's clock. */
 export type HangUps = Readonly<Record<string, number>>;
 
+/** @throws when nothing at all went well: there is nothing to measure then */
 export async function runTask(task: Task): Promise<unknown> {
   switch (task.kind) {
-    case "loop":
-      return runLoop(task.target, task.plan);
-    case "turns":
-      return runInTurns(task.targets, task.plan);
-    case "streams":
-      return runStreams(task.target, { ...task.plan, skewMs: await measureSkewMs(task.clockUrl) });
+    case "loop": {
+      const result = await runLoop(task.target, task.plan);
+      return proven(result, result.latency.count, result.failures);
+    }
+    case "turns": {
+      const results = await runInTurns(task.targets, task.plan);
+      return results.map((result) => proven(result, result.latency.count, result.failures));
+    }
+    case "streams": {
+      const result = await runStreams(task.target, { ...task.plan, skewMs: await measureSkewMs(task.clockUrl) });
+      return proven(result, result.complete, result.failures);
+    }
     case "hang-up":
       return hangUps(task.target, task.times, await measureSkewMs(task.clockUrl));
   }
+}
+
+function proven<Result>(result: Result, successes: number, failures: Failures): Result {
+  if (successes === 0) throw new Error(`nothing went well: ${JSON.stringify(failures)}`);
+  return result;
 }
 
 /** Chunks a client waits for before it hangs up: the answer is well under way. */

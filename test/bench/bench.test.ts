@@ -1,0 +1,105 @@
+// The benchmark runs from end to end and says everything it promises. How fast things are is not a test's business.
+import { expect, test } from "bun:test";
+import { figure, isMet } from "../../scripts/bench/figure.ts";
+import { EventCounter, EventStamps } from "../../scripts/bench/event-meter.ts";
+import { HttpReader } from "../../scripts/bench/http-reader.ts";
+import type { Machine } from "../../scripts/bench/machine.ts";
+import { replaceGenerated, type Report, toMarkdown } from "../../scripts/bench/report.ts";
+import { Samples } from "../../scripts/bench/samples.ts";
+
+const BENCH = new URL("../../scripts/bench.ts", import.meta.url).pathname;
+
+async function bench(...args: readonly string[]) {
+  const child = Bun.spawn([process.execPath, BENCH, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { out, err, code };
+}
+
+test("a quick run measures every case, and every figure is a number", async () => {
+  const { out, err, code } = await bench("--quick", "--json");
+  expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" });
+  const report: Report = JSON.parse(out);
+  expect(report.machine.bun).toBe(Bun.version);
+  const names = ["latency", "requests", "chunks", "pace", "cancel", "redispatch", "fleet", "crowd"];
+  expect(report.cases.map((one) => one.name)).toEqual(expect.arrayContaining(names));
+  for (const one of report.cases) {
+    expect(one.figures.length).toBeGreaterThan(0);
+    for (const { name, relayed, failures } of one.figures) {
+      expect({ name, failures }).toEqual({ name, failures: {} });
+      expect(relayed).toBeNumber();
+    }
+  }
+}, 120_000);
+
+test("a wrong flag, and a case there is not, end with a sentence and the usage", async () => {
+  for (const args of [["--fast"], ["--only", "weather"]]) {
+    const { err, code } = await bench(...args);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^there is no (flag|case) '(--fast|weather)'/);
+    expect(err).toContain("--quick");
+  }
+});
+
+test("percentiles are samples that were taken, by nearest rank", () => {
+  const hundred = Samples.from(Array.from({ length: 100 }, (_, index) => 100 - index));
+  expect(hundred.summary()).toEqual({ count: 100, p50: 50, p90: 90, p99: 99, max: 100 });
+  expect(Samples.from([7]).summary()).toEqual({ count: 1, p50: 7, p90: 7, p99: 7, max: 7 });
+  expect(() => new Samples().summary()).toThrow("no samples");
+});
+
+test("a figure with failures does not meet its aim, however fast it was", () => {
+  const fast = figure("x", "ms", { direct: 1, relayed: 1.5, aim: { of: "difference", atMost: 1 }, basis: "" });
+  expect(isMet(fast)).toBe(true);
+  expect(isMet({ ...fast, relayed: 2.5 })).toBe(false);
+  expect(isMet({ ...fast, failures: { closed: 1 } })).toBe(false);
+  expect(isMet({ ...fast, aim: null })).toBeNull();
+});
+
+const ANSWERS = [
+  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=1\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\nA-Trailer: b\r\n\r\n",
+  "HTTP/1.1 503 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+].join("");
+
+test("answers are read alike however the bytes are cut", () => {
+  for (let size = 1; size <= ANSWERS.length; size++) {
+    const seen: unknown[] = [];
+    let body = "";
+    const reader = new HttpReader({
+      onHead: (status) => seen.push(status),
+      onBody: (bytes) => (body += bytes.toString()),
+      onEnd: (isReusable) => seen.push(body, isReusable) && (body = ""),
+    });
+    for (let at = 0; at < ANSWERS.length; at += size) reader.push(Buffer.from(ANSWERS.slice(at, at + size)));
+    expect({ size, seen }).toEqual({ size, seen: [200, "hello", true, 200, "hello0123456789abcdef", true, 503, "", false] });
+  }
+});
+
+test("events are counted, and their times read, however the bytes are cut", () => {
+  const events = 'data: {"t":12.5,"a":1}\n\n: a comment\n\ndata: {"t":13}\n\ndata: [DONE]\n\n';
+  for (let size = 1; size <= events.length; size++) {
+    const counter = new EventCounter();
+    const stamps: number[] = [];
+    const reader = new EventStamps((stamp) => stamps.push(stamp));
+    for (let at = 0; at < events.length; at += size) {
+      const bytes = Buffer.from(events.slice(at, at + size));
+      counter.push(bytes);
+      reader.push(bytes);
+    }
+    expect({ size, count: counter.count, stamps }).toEqual({ size, count: 4, stamps: [12.5, 13] });
+  }
+});
+
+test("the page keeps what stands outside of the markers, and says which aims were missed", () => {
+  const machine: Machine = { cpu: "A CPU", cores: 2, memoryGib: 4, system: "Linux", bun: "1" };
+  const missed = figure("slow thing", "ms", { relayed: 12.345, aim: { of: "relayed", atMost: 10 }, basis: "3 samples" });
+  const report: Report = { date: "2026-01-02", machine, isQuick: false, cases: [{ name: "c", method: "By hand.", figures: [missed] }] };
+  const page = "before\n<!-- begin: generated by `bun run bench --write` -->\nold\n<!-- end: generated -->\nafter\n";
+  const written = replaceGenerated(page, toMarkdown(report));
+  expect(written).toStartWith("before\n");
+  expect(written).toEndWith("after\n");
+  expect(written).not.toContain("old");
+  expect(written).toContain("| slow thing |  | 12.3 ms |  | <= 10 ms | MISSED | 3 samples |");
+  expect(written).toContain("Missed: slow thing.");
+  expect(() => replaceGenerated("no markers", "")).toThrow("no place");
+});
