@@ -29,6 +29,7 @@ export const REFUSALS = {
     anthropic: "authentication_error",
     message: "The API key is missing, wrong or revoked. Send it as 'Authorization: Bearer <key>' or 'x-api-key: <key>'.",
   },
+  scope_not_allowed: { status: 403, ...PERMISSION, message: "This API key is not for this." },
   model_not_allowed: { status: 403, ...PERMISSION, message: "This API key may not use this model." },
   origin_not_allowed: {
     status: 403,
@@ -75,6 +76,13 @@ export const REFUSALS = {
     anthropic: "rate_limit_error",
     retryAfterSecs: 5,
     message: "This API key has reached its limit. Try again shortly.",
+  },
+  auth_rate_limited: {
+    status: 429,
+    openai: "rate_limit_error",
+    anthropic: "rate_limit_error",
+    retryAfterSecs: 30,
+    message: "Too many wrong credentials came from this address. Try again later.",
   },
   internal_error: { status: 500, ...SERVER, message: "The relay made an error. It has been logged under this request id." },
   backend_error: { status: 502, ...SERVER, message: "The model backend could not be reached or broke off its answer." },
@@ -123,12 +131,15 @@ export function refusalKind(code: RefusalCode): RefusalKind {
 export class RelayError extends Error {
   readonly code: RefusalCode;
   readonly detail: string | null;
+  /** Instead of the catalogue's `Retry-After`, in seconds. */
+  readonly retryAfterSecs: number | null;
 
-  constructor(code: RefusalCode, detail: string | null = null) {
+  constructor(code: RefusalCode, detail: string | null = null, retryAfterSecs: number | null = null) {
     super(detail === null ? code : `${code}: ${detail}`);
     this.name = "RelayError";
     this.code = code;
     this.detail = detail;
+    this.retryAfterSecs = retryAfterSecs;
   }
 }
 

@@ -1,6 +1,7 @@
 // The kinds of values options take: how each is read from text, what a refusal says it should have been, how it is shown.
 import * as v from "valibot";
 import { MODEL_NAME_MAX_CHARS, MODELS_MAX } from "../protocol/limits.ts";
+import { isAddressRange } from "../edge/peer-address.ts";
 import { nearestNames } from "../base/nearest.ts";
 import type { Outcome, ValueKind } from "./option.ts";
 
@@ -11,15 +12,15 @@ export function count(min: number, max: number): ValueKind<number> {
 }
 
 /** Seconds, whole or decimal, read into whole milliseconds. */
-export function seconds(min: number): ValueKind<number> {
+export function seconds(min: number, max = SECONDS_MAX): ValueKind<number> {
   const schema = v.pipe(
     v.string(),
     v.regex(/^\d{1,9}(\.\d{1,9})?$/),
     v.transform((text) => Math.round(Number(text) * 1000)),
     v.minValue(min * 1000),
-    v.maxValue(SECONDS_MAX * 1000),
+    v.maxValue(max * 1000),
   );
-  return kind("seconds", `a number of seconds from ${min} to ${SECONDS_MAX}`, schema, (ms) => String(ms / 1000));
+  return kind("seconds", `a number of seconds from ${min} to ${max}`, schema, (ms) => String(ms / 1000));
 }
 
 /** Tokens a second and the like: a decimal number. */
@@ -90,6 +91,12 @@ export function origins(): ValueKind<readonly string[]> {
     v.transform((url) => url.origin),
   );
   return list("origin", "an origin such as https://app.example.com", origin);
+}
+
+/** Addresses and ranges of addresses. */
+export function addressRanges(): ValueKind<readonly string[]> {
+  const range = v.pipe(v.string(), v.check(isAddressRange));
+  return list("CIDR", "an address or a range such as 10.0.0.0/8 or fd00::/8", range);
 }
 
 /** Host names as a browser puts them into `Host`, in lower case and without the port. */

@@ -1,7 +1,7 @@
 // Every option of `modelrelay serve`.
 import { SERVE_DEFAULTS } from "../server/config.ts";
 import { listenAddress, publicUrl } from "./addresses.ts";
-import { count, flag, headerNames, hostNames, megabytes, origins, path, seconds, secret } from "./kinds.ts";
+import { addressRanges, count, flag, headerNames, hostNames, megabytes, origins, path, seconds, secret } from "./kinds.ts";
 import { option } from "./option.ts";
 import { CONFIG_OPTION, logOptions, providerOption, workerSecretOptions } from "./options-shared.ts";
 
@@ -78,7 +78,8 @@ export const LIMIT_OPTIONS = {
   heartbeatIntervalMs: option({
     flag: "heartbeat-interval",
     variables: ["HEARTBEAT_INTERVAL_SECS"],
-    kind: seconds(0.1),
+    // Workers take a relay that is silent for 90 s for dead.
+    kind: seconds(0.1, 30),
     fallback: SERVE_DEFAULTS.heartbeatIntervalMs,
     group: LIMITS,
     help: "Time between pings to a worker; one that is silent for three of them is lost.",
@@ -169,6 +170,46 @@ export const SERVE_OPTIONS = {
     fallback: null,
     group: ACCESS,
     help: "A file that holds the admin token.",
+  }),
+  dataDir: option({
+    flag: "data-dir",
+    variables: ["MODELRELAY_DATA_DIR"],
+    kind: path(),
+    fallback: null,
+    group: ACCESS,
+    help: "Directory of the key store, or :memory: to keep nothing; unset: this platform's state directory.",
+  }),
+  databaseUrl: option({
+    flag: "database-url",
+    variables: ["DATABASE_URL"],
+    kind: secret(),
+    fallback: null,
+    group: ACCESS,
+    help: "A Postgres database for the keys instead of a directory, such as postgres://user@host/name.",
+  }),
+  trustedProxies: option({
+    flag: "trusted-proxy",
+    variables: ["TRUSTED_PROXIES"],
+    kind: addressRanges(),
+    fallback: SERVE_DEFAULTS.trustedProxies,
+    group: ACCESS,
+    help: "A proxy whose X-Forwarded-For is believed: an address or a CIDR range; repeatable.",
+  }),
+  tlsCert: option({
+    flag: "tls-cert",
+    variables: ["TLS_CERT"],
+    kind: path(),
+    fallback: null,
+    group: ACCESS,
+    help: "PEM file of the relay's certificate and its chain; then it speaks https and wss.",
+  }),
+  tlsKey: option({
+    flag: "tls-key",
+    variables: ["TLS_KEY"],
+    kind: path(),
+    fallback: null,
+    group: ACCESS,
+    help: "PEM file of the certificate's private key.",
   }),
   requireApiKeys: option({
     flag: "require-api-keys",

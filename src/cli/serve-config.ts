@@ -3,7 +3,7 @@ import { UsageError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { isLoopbackAddress } from "../edge/browser-gate.ts";
 import type { ServeConfig } from "../server/config.ts";
-import { showListenAddress, type ListenAddress } from "./addresses.ts";
+import { showListenAddress } from "./addresses.ts";
 import type { OptionValues, Origin } from "./option.ts";
 import type { CLIENT_OPTIONS, LIMIT_OPTIONS, SERVE_OPTIONS } from "./options-serve.ts";
 import type { Parsed } from "./parse.ts";
@@ -16,7 +16,8 @@ export function toServeConfig({ values, origins }: Parsed<typeof SERVE_OPTIONS>)
     { value: values.workerSecretFile, origin: origins.workerSecretFile },
   );
   if (workerSecret === null) throw new UsageError(WORKER_SECRET_MISSING);
-  if (values.requireApiKeys) throw new UsageError(KEYS_NOT_SUPPORTED);
+  if ((values.tlsCert === null) !== (values.tlsKey === null))
+    throw new UsageError("--tls-cert and --tls-key go together: give both, or neither");
   return {
     listen: values.listen,
     workerSecret,
@@ -26,6 +27,9 @@ export function toServeConfig({ values, origins }: Parsed<typeof SERVE_OPTIONS>)
       { value: values.adminToken, origin: origins.adminToken },
       { value: values.adminTokenFile, origin: origins.adminTokenFile },
     ),
+    requireApiKeys: values.requireApiKeys,
+    trustedProxies: values.trustedProxies,
+    tls: values.tlsCert === null || values.tlsKey === null ? null : { certFile: values.tlsCert, keyFile: values.tlsKey },
     ...toClientRules(values),
   };
 }
@@ -61,8 +65,8 @@ export function warnOfSecretFlags(origins: readonly Origin[], log: Log): void {
 }
 
 /** Without API keys, whoever reaches the address may use the models. */
-export function warnOfOpenAddress(listen: ListenAddress, log: Log): void {
-  if (isLoopbackAddress(listen.host)) return;
+export function warnOfOpenAddress({ listen, requireApiKeys }: Pick<ServeConfig, "listen" | "requireApiKeys">, log: Log): void {
+  if (isLoopbackAddress(listen.host) || requireApiKeys) return;
   const listensOn = showListenAddress(listen);
   log.warn("OPEN RELAY: anyone who can reach this address may use the models, no API key is asked for", { listen: listensOn });
 }
@@ -70,7 +74,3 @@ export function warnOfOpenAddress(listen: ListenAddress, log: Log): void {
 export const WORKER_SECRET_MISSING =
   "a worker secret is needed: give --worker-secret-file PATH, the variable WORKER_SECRET or --worker-secret SECRET " +
   "(the same on the relay and its workers; 'openssl rand -hex 32' makes one)";
-
-const KEYS_NOT_SUPPORTED =
-  "--require-api-keys true: this version cannot check API keys, and it does not start open when it was told not to. " +
-  "Leave the setting out and keep the relay on an address that only trusted clients reach, or use a version with keys.";

@@ -3,6 +3,7 @@ import type { CommandBody } from "./commands.ts";
 import { startLog } from "./log.ts";
 import { SERVE_OPTIONS } from "./options-serve.ts";
 import { parseOptions } from "./parse.ts";
+import { openKeys } from "./serve-keys.ts";
 import { toServeConfig, warnOfOpenAddress, warnOfSecretFlags } from "./serve-config.ts";
 import { startOrRefuse } from "./start-or-refuse.ts";
 import { listenForStopSignals, runUntilStopped } from "./stop-signals.ts";
@@ -13,13 +14,18 @@ export const serve: CommandBody = {
     const parsed = parseOptions("serve", SERVE_OPTIONS, args, env);
     const config = toServeConfig(parsed);
     const log = startLog(parsed.values, { clock, env });
-    warnOfSecretFlags([parsed.origins.workerSecret, parsed.origins.adminToken], log);
-    warnOfOpenAddress(config.listen, log);
+    warnOfSecretFlags([parsed.origins.workerSecret, parsed.origins.adminToken, parsed.origins.databaseUrl], log);
+    warnOfOpenAddress(config, log);
 
     const { startServer } = await import("../server/server.ts");
     const signals = listenForStopSignals();
-    const server = startOrRefuse(config.listen, () => startServer(config, { log, clock }));
-    return await runUntilStopped({ drain: () => server.drain(), finished: NEVER }, signals);
+    const keys = await openKeys(parsed.values, { env, clock, log, hasAdminToken: config.adminToken !== null });
+    try {
+      const server = startOrRefuse(config.listen, () => startServer(config, { log, clock, keys: keys?.ring ?? null }));
+      return await runUntilStopped({ drain: () => server.drain(), finished: NEVER }, signals);
+    } finally {
+      await keys?.stop();
+    }
   },
 };
 

@@ -47,6 +47,8 @@ export async function startRelay(
     publicUrl: values.publicUrl,
     workerSecret,
     ...toClientRules(values),
+    // The one worker is in this process: a model it does not offer will not come.
+    modelGraceMs: origins.modelGraceMs.kind === "default" ? OWN_WORKER_GRACE_MS : values.modelGraceMs,
     listen: values.listen,
   };
   const isChosen = origins.listen.kind !== "default";
@@ -97,6 +99,7 @@ export async function untilReady(worker: RunningWorker, clock: Clock, limitMs = 
   return isReady();
 }
 
+const OWN_WORKER_GRACE_MS = 2_000;
 const SECRET_BYTES = 32;
 const PORTS_TRIED = 20;
 const READY_LIMIT_MS = 5_000;

@@ -26,7 +26,7 @@ export const up: CommandBody = {
     const apiKey = backendKey(parsed);
     const log = startLog(values, world);
     warnOfSecretFlags([origins.workerSecret, origins.backendApiKey], log);
-    warnOfOpenAddress(values.listen, log);
+    warnOfOpenAddress({ listen: values.listen, requireApiKeys: false }, log);
 
     const wish = { isDemo: values.demo, demoSpeed: values.demoSpeed, backendUrl: values.backendUrl, apiKey };
     const backend = await chooseBackend(wish, world.clock);

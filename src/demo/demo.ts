@@ -46,6 +46,8 @@ export function startDemoBackend(options: DemoOptions = {}): DemoBackend {
     hostname: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
     development: false,
+    // A port that is taken must be said to be taken.
+    reusePort: false,
     // A slow answer is silent for as long as it likes.
     idleTimeout: 0,
     fetch: (request) => route(request, announcer),

@@ -6,18 +6,20 @@ import { RelayError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { VERSION } from "../base/version.ts";
 import type { Hub } from "../hub/hub.ts";
+import type { Caller } from "./admission.ts";
 import { type BrowserRules, checkBrowser, corsHeaders, isAllowedOrigin } from "./browser-gate.ts";
 import { dialectOf, RELAYED } from "./dialect.ts";
 import { refusalResponse } from "./exchange.ts";
 import { requestIdOf } from "./headers.ts";
 import { getModel, listModels } from "./models-route.ts";
+import { clientAddress, type TrustedProxies } from "./peer-address.ts";
 import { isCanonicalPath, pathOf, rawTarget } from "./path-gate.ts";
 import { relay, type RelayRouteWorld } from "./relay-route.ts";
 import { welcome } from "./welcome.ts";
 
 /** What Bun.serve hands to the app with each request. */
 export interface EdgeBindings {
-  readonly server: Pick<Server<never>, "timeout">;
+  readonly server: Pick<Server<never>, "timeout" | "requestIP">;
 }
 
 export interface EdgeWorld extends RelayRouteWorld {
@@ -25,6 +27,9 @@ export interface EdgeWorld extends RelayRouteWorld {
   readonly clock: Clock;
   readonly log: Log;
   readonly browser: BrowserRules;
+  readonly proxies: TrustedProxies;
+  /** The operators' API and the description of the whole: answers for itself. */
+  readonly mountAdmin: (app: EdgeApp) => void;
   /** Shown on the first page; null: the address the visitor used. */
   readonly publicUrl: string | null;
 }
@@ -33,6 +38,8 @@ interface Variables {
   readonly target: string;
   readonly path: string;
   readonly requestId: string;
+  /** The client's, as far as proxies we trust tell. */
+  readonly address: string;
 }
 
 type EdgeContext = Context<{ Bindings: EdgeBindings; Variables: Variables }>;
@@ -49,6 +56,7 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
     c.set("target", target);
     c.set("path", pathOf(target));
     c.set("requestId", requestIdOf(headers));
+    c.set("address", clientAddress(c.env.server.requestIP(c.req.raw)?.address ?? "unknown", headers.get("x-forwarded-for"), world.proxies));
     if (!isCanonicalPath(target)) throw new RelayError("invalid_path");
     checkBrowser(headers, world.browser);
     await next();
@@ -64,6 +72,7 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
           target: c.get("target"),
           dialect,
           requestId: c.get("requestId"),
+          address: c.get("address"),
           setIdleSecs: (secs) => c.env.server.timeout(c.req.raw, secs),
         },
         world,
@@ -72,25 +81,21 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
     app.all(path, (c) => notAllowed(c, "POST"));
   }
 
-  app.get("/v1/models", (c) => listModels(world, isAnthropic(c)));
+  app.get("/v1/models", async (c) => listModels(world, await admit(c, world), isAnthropic(c)));
   app.all("/v1/models", (c) => notAllowed(c, "GET, HEAD"));
-  app.get("/v1/models/*", (c) => getModel(world, modelInPath(c.get("path")), isAnthropic(c)));
+  app.get("/v1/models/*", async (c) => getModel(world, await admit(c, world), modelInPath(c.get("path")), isAnthropic(c)));
   app.all("/v1/models/*", (c) => notAllowed(c, "GET, HEAD"));
 
-  app.get("/health", (c) =>
-    c.json({
-      status: "ok",
-      version: VERSION,
-      workers_connected: world.hub.workers.size,
-      queue_depth: world.hub.queueDepth,
-      uptime_secs: Math.round((world.clock.nowMs() - startedMs) / 100) / 10,
-    }),
-  );
+  app.get("/health", (c) => {
+    const { size } = world.hub.workers;
+    const uptime_secs = Math.round((world.clock.nowMs() - startedMs) / 100) / 10;
+    const facts = { status: "ok", version: VERSION, workers_connected: size, queue_depth: world.hub.queueDepth, uptime_secs };
+    return c.json(facts);
+  });
   app.get("/livez", (c) => c.json({ status: "ok" }));
   app.get("/readyz", (c) => (world.isDraining() ? c.json({ status: "draining" }, 503) : c.json({ status: "ok" })));
   app.get("/", (c) => welcome(c.req.raw, world.publicUrl));
-  for (const path of ["/health", "/livez", "/readyz", "/"]) app.all(path, (c) => notAllowed(c, "GET, HEAD"));
-  app.all("/admin/*", (c) => refuse(c, new RelayError("admin_forbidden")));
+  world.mountAdmin(app);
 
   app.notFound((c) => {
     const isDoubled = c.get("path").startsWith("/v1/v1/");
@@ -116,13 +121,17 @@ async function answerPages(c: EdgeContext, next: Next, rules: BrowserRules): Pro
   return undefined;
 }
 
+async function admit(c: EdgeContext, world: EdgeWorld): Promise<Caller> {
+  return world.admission.admit(c.req.raw.headers, c.get("address"));
+}
+
 function isAnthropic(c: EdgeContext): boolean {
   return c.req.raw.headers.has("anthropic-version");
 }
 
-function refuse(c: EdgeContext, { code, detail }: RelayError): Response {
+function refuse(c: EdgeContext, { code, detail, retryAfterSecs }: RelayError): Response {
   const path = c.get("path");
-  return refusalResponse(dialectOf(path, isAnthropic(c)), { code, detail }, c.get("requestId"));
+  return refusalResponse(dialectOf(path, isAnthropic(c)), { code, detail, retryAfterSecs }, c.get("requestId"));
 }
 
 function notAllowed(c: EdgeContext, allow: string): Response {

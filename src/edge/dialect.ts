@@ -24,6 +24,8 @@ export interface Problem {
   readonly code: RefusalCode;
   /** A sentence of ours behind the catalogue's. */
   readonly detail: string | null;
+  /** Instead of the catalogue's. */
+  readonly retryAfterSecs?: number | null;
 }
 
 export function problemMessage(problem: Problem): string {

@@ -216,7 +216,8 @@ export class Exchange implements ClientHandle {
 
 /** An error as a response of its own. */
 export function refusalResponse(dialect: Dialect, problem: Problem, requestId: string): Response {
-  const { status, retryAfterSecs } = refusalKind(problem.code);
+  const { status, retryAfterSecs: usualSecs } = refusalKind(problem.code);
+  const retryAfterSecs = problem.retryAfterSecs ?? usualSecs;
   const headers = new Headers({ "content-type": "application/json", "x-request-id": requestId });
   if (retryAfterSecs !== undefined) headers.set("retry-after", String(retryAfterSecs));
   return new Response(errorBody(dialect, problem, requestId), { status, headers });

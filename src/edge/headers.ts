@@ -43,7 +43,8 @@ export function bareCredential(value: string): string {
   return (match?.[1] ?? value).trim();
 }
 
-const FROM_BACKEND = /^(?:content-type|retry-after|request-id|x-ratelimit-.*|anthropic-ratelimit-.*|openai-.*)$/;
+const FROM_BACKEND =
+  /^(?:content-type|retry-after|retry-after-ms|x-should-retry|request-id|x-ratelimit-.*|anthropic-ratelimit-.*|openai-.*)$/;
 
 /** The backend's headers a client may see. `cache-control` passes for streams, where proxies in between act on it. */
 export function headersToClient(headers: Readonly<Record<string, string>>, isStream: boolean): Headers {

@@ -1,8 +1,8 @@
 // The relayed routes: take the body in, read what it is routed by, hand it to the hub, and give back the answer.
 import type { Clock } from "../base/clock.ts";
 import { RelayError } from "../base/errors.ts";
-import { ANONYMOUS } from "../hub/handles.ts";
 import type { Hub } from "../hub/hub.ts";
+import type { Admission } from "./admission.ts";
 import { takeBody } from "./body.ts";
 import type { Dialect } from "./dialect.ts";
 import { Exchange } from "./exchange.ts";
@@ -16,8 +16,7 @@ export interface RelayRouteWorld {
   readonly keepaliveAfterMs: number;
   readonly keepaliveMs: number;
   readonly forwardHeaders: readonly string[];
-  /** Credentials of this relay never leave it. */
-  readonly isOurCredential: (value: string) => boolean;
+  readonly admission: Admission;
   readonly isDraining: () => boolean;
 }
 
@@ -27,6 +26,8 @@ export interface IncomingRequest {
   readonly target: string;
   readonly dialect: Dialect;
   readonly requestId: string;
+  /** Of the client, as far as proxies we trust tell. */
+  readonly address: string;
   /** Sets the connection's idle limit in seconds; 0: none. */
   readonly setIdleSecs: (secs: number) => void;
 }
@@ -37,13 +38,18 @@ const TAIL_IDLE_SECS = 120;
 /** @throws RelayError when the request is refused before it is submitted */
 export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): Promise<Response> {
   const { request, target, dialect, requestId, setIdleSecs } = incoming;
-  const { hub, clock } = world;
+  const { hub, clock, admission } = world;
   if (world.isDraining()) throw new RelayError("draining");
+  const caller = await admission.admit(request.headers, incoming.address);
   const { bytes, reservation } = await takeBody(request, { limitBytes: world.bodyLimitBytes, budget: hub.bodies, clock });
   try {
+    // The upload may have taken long enough for the key to have been revoked.
+    if (caller.key !== null) await admission.admit(request.headers, incoming.address);
     const routing = readRouting(bytes);
     const model = routing.model ?? hub.catalogue.onlyModel();
     if (model === null) throw new RelayError("invalid_request", "The body has no 'model', and more than one may be meant.");
+    admission.checkModel(caller, model);
+    admission.countRequest(caller);
     // From here on the wait is bounded by the relay's own deadlines, not by the connection's silence.
     setIdleSecs(0);
     const exchange = new Exchange(world, {
@@ -55,9 +61,19 @@ export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): 
     });
     if (request.signal.aborted) throw new RelayError("invalid_request", "The client left.");
     request.signal.addEventListener("abort", () => exchange.onClientGone(), { once: true });
-    const rules = { forwarded: world.forwardHeaders, isOurCredential: world.isOurCredential };
+    const rules = { forwarded: world.forwardHeaders, isOurCredential: (value: string) => admission.isOurs(value) };
     const headers = headersToWorker(request.headers, rules, requestId);
-    const relayed = { publicId: requestId, model, key: ANONYMOUS, path: target, headers, isStreaming: routing.isStreaming, body: bytes };
+    const keyLimit = caller.key?.maxConcurrent ?? 0;
+    const relayed = {
+      publicId: requestId,
+      model,
+      key: caller.id,
+      keyLimit,
+      path: target,
+      headers,
+      isStreaming: routing.isStreaming,
+      body: bytes,
+    };
     exchange.id = hub.submit(relayed, exchange, reservation);
     return await exchange.response;
   } catch (error) {

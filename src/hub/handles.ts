@@ -11,6 +11,8 @@ export interface RelayRequest {
   readonly model: string;
   /** Fairness identity: the API key's id, or ANONYMOUS. */
   readonly key: string;
+  /** Slots the key may hold at once; 0: no limit. */
+  readonly keyLimit: number;
   /** Path and query, as the client sent them. */
   readonly path: string;
   /** Lower-case names; already through the allow-list. */

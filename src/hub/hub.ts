@@ -55,8 +55,8 @@ export class Hub {
     const { clock, scheduler } = this.#world;
     this.#requests.set(id, { id, request, client, submittedAtMs: clock.nowMs(), reservation, phase: { kind: "queued" } });
     this.counters.accepted++;
-    const { model, key, isStreaming, body } = request;
-    scheduler.post({ type: "request-arrived", request: id, model, key, bytes: body.byteLength, isStreaming });
+    const { model, key, keyLimit, isStreaming, body } = request;
+    scheduler.post({ type: "request-arrived", request: id, model, key, keyLimit, bytes: body.byteLength, isStreaming });
     return id;
   }
 
@@ -72,6 +72,11 @@ export class Hub {
   /** Ends a request with an error the edge (or an operator) decided on. */
   fail(id: RequestId, code: RefusalCode): void {
     this.#world.scheduler.post({ type: "request-failed", request: id, code });
+  }
+
+  /** Ends every request of a key that is good no more. */
+  failKey(key: string): void {
+    for (const [id, live] of this.#requests) if (live.request.key === key) this.fail(id, "invalid_api_key");
   }
 
   /** 1: next for its model; null: does not wait, or not known here. */
@@ -239,7 +244,7 @@ export class Hub {
       request_id: live.request.publicId,
       worker_id: effect.worker,
       model: live.request.model,
-      attempt: effect.tries,
+      tries: effect.tries,
       queued_ms: Math.round(effect.waitedMs),
     });
     if (!worker.handle.send({ attempt: effect.attempt, request: live.request })) this.reject(effect.attempt, "unsent");

@@ -7,26 +7,29 @@ import type { Hub } from "../hub/hub.ts";
 import { CLOSE } from "../protocol/close.ts";
 import { decodeRegister } from "../protocol/decode.ts";
 import { REGISTER_DEADLINE_MS, REGISTER_MAX_BYTES, V1_FRAME_MAX_BYTES } from "../protocol/limits.ts";
-import { cleanClaims, cleanModels } from "../protocol/registration.ts";
+import { cleanModels } from "../protocol/registration.ts";
 import { type Register, V1, V2 } from "../protocol/schema.ts";
 import type { WorkerId } from "../scheduler/events.ts";
+import type { ApiKey } from "../store/api-key.ts";
+import type { WorkerAuthenticator } from "./authenticate.ts";
 import type { Session } from "./session.ts";
 import { createV1Session } from "./v1-session.ts";
 import { createV2Session } from "./v2-session.ts";
-import { type PeerClaims, type SocketData, Wire } from "./wire.ts";
+import { grantClaims } from "./terms.ts";
+import { type SocketData, Wire } from "./wire.ts";
 
 export interface LinkWorld {
   readonly hub: Hub;
   readonly clock: Clock;
   readonly log: Log;
   readonly heartbeatIntervalMs: number;
-  /** Judges the upgrade request's credential and provider. */
-  readonly authenticate: (request: Request, address: string) => PeerClaims;
+  readonly authenticate: WorkerAuthenticator;
 }
 
 export class Link {
   readonly #world: LinkWorld;
-  readonly #open = new Set<Wire>();
+  /** Every open socket and the key it was opened with. */
+  readonly #open = new Map<Wire, ApiKey | null>();
   #lastWorker = 0;
 
   constructor(world: LinkWorld) {
@@ -34,9 +37,9 @@ export class Link {
   }
 
   /** False when the request does not ask for a WebSocket. A bad credential is upgraded too, and closed with its reason: v1 has it so. */
-  upgrade(request: Request, server: Server<SocketData>): boolean {
-    const address = server.requestIP(request)?.address ?? "unknown";
-    const peer = this.#world.authenticate(request, address);
+  async upgrade(request: Request, server: Server<SocketData>, address: string): Promise<boolean> {
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return false;
+    const peer = await this.#world.authenticate(request, address);
     const data: SocketData = { peer, wire: null, onText: ignore, onBinary: ignore, onDrain: ignore };
     return server.upgrade(request, { data });
   }
@@ -61,7 +64,12 @@ export class Link {
 
   /** Closes every socket that is open, registered or not. */
   closeAll(): void {
-    for (const wire of this.#open) wire.close(CLOSE.relayGone);
+    for (const wire of this.#open.keys()) wire.close(CLOSE.relayGone);
+  }
+
+  /** The key is good no more: what it opened is closed. */
+  closeKey(key: string): void {
+    for (const [wire, opener] of this.#open) if (opener?.id === key) wire.close(CLOSE.authenticationFailed);
   }
 
   #onOpen(socket: ServerWebSocket<SocketData>): void {
@@ -70,20 +78,23 @@ export class Link {
     const { peer } = data;
     const wire = new Wire(socket, clock, heartbeatIntervalMs);
     data.wire = wire;
-    this.#open.add(wire);
+    this.#open.set(wire, peer.verdict.kind === "worker" ? peer.verdict.key : null);
     const deadline = clock.startTimer(REGISTER_DEADLINE_MS, () => wire.close(CLOSE.registrationError));
     wire.whenGone(() => {
       deadline.stop();
       this.#open.delete(wire);
     });
-    if (!peer.isAuthenticated) {
-      log.warn("worker rejected", { address: peer.address, provider: peer.provider, cause: peer.rejection });
-      return wire.close(CLOSE.authenticationFailed);
+    if (peer.verdict.kind !== "worker") {
+      const isLimited = peer.verdict.kind === "rate-limited";
+      const cause = peer.verdict.kind === "rejected" ? peer.verdict.cause : "too many wrong credentials from this address";
+      log.warn("worker rejected", { address: peer.address, provider: peer.provider, cause });
+      return wire.close(isLimited ? CLOSE.authenticationRateLimited : CLOSE.authenticationFailed);
     }
+    const { key } = peer.verdict;
     data.onBinary = () => wire.close(CLOSE.registrationError);
     data.onText = (text) => {
       deadline.stop();
-      this.#register(socket, wire, text);
+      this.#register(socket, wire, text, key);
     };
   }
 
@@ -104,29 +115,26 @@ export class Link {
     }
   }
 
-  #register(socket: ServerWebSocket<SocketData>, wire: Wire, text: string): void {
+  #register(socket: ServerWebSocket<SocketData>, wire: Wire, text: string, key: ApiKey | null): void {
     if (text.length > REGISTER_MAX_BYTES) throw new PeerError(CLOSE.registrationError.code, CLOSE.registrationError.reason);
     const register = decodeRegister(text);
     const claimed = register.protocol_version ?? V1;
     if (claimed !== V1) throw new PeerError(CLOSE.registrationError.code, CLOSE.registrationError.reason);
     const isV2 = register.protocols?.includes(V2) === true;
-    const { name, models, slots, warnings } = cleanClaims({
-      name: register.worker_name,
-      models: register.models,
-      slots: register.max_concurrent,
-    });
+    const claims = { name: register.worker_name, models: register.models, slots: register.max_concurrent };
+    const { name, models, slots, warnings } = grantClaims(claims, key);
     const worker: WorkerId = `w${++this.#lastWorker}-${crypto.randomUUID().slice(0, 8)}`;
     const protocol = isV2 ? V2 : V1;
     const ack = { type: "register_ack", worker_id: worker, models, warnings, protocol_version: protocol };
     wire.sendMessage(isV2 ? { ...ack, max_concurrent: slots } : ack);
-    this.#startSession(socket, wire, { register, worker, name, models, slots, protocol, warnings });
+    this.#startSession(socket, wire, { register, worker, key, name, models, slots, protocol, warnings });
   }
 
   #startSession(socket: ServerWebSocket<SocketData>, wire: Wire, accepted: Accepted): void {
     const { hub, clock, log, heartbeatIntervalMs } = this.#world;
-    const { register, worker, name, models, slots, protocol } = accepted;
+    const { register, worker, key, name, models, slots, protocol } = accepted;
     const { peer } = socket.data;
-    const world = { hub, wire, worker, slots, clock, log };
+    const world = { hub, wire, worker, key, slots, clock, log };
     const session: Session = protocol === V2 ? createV2Session(world) : createV1Session(world);
     const { data } = socket;
     data.onText = (frame) => session.onText(frame);
@@ -144,7 +152,8 @@ export class Link {
       log.warn("worker heartbeat timed out", { worker_id: worker, worker_name: name, silent_ms: heartbeatIntervalMs * 3 }),
     );
     const unlisted = cleanModels(register.unlisted_models ?? []).models;
-    const instance = protocol === V2 ? (register.instance_id ?? null) : null;
+    // One key's worker cannot supersede another's by claiming its instance.
+    const instance = protocol === V2 && register.instance_id ? `${key?.id ?? "shared"}/${register.instance_id}` : null;
     const { provider, address } = peer;
     const info = {
       name,
@@ -165,6 +174,7 @@ export class Link {
 interface Accepted {
   readonly register: Register;
   readonly worker: WorkerId;
+  readonly key: ApiKey | null;
   readonly name: string;
   readonly models: readonly string[];
   readonly slots: number;

@@ -5,6 +5,8 @@ import type { Hub } from "../hub/hub.ts";
 import type { WorkerHandle } from "../hub/handles.ts";
 import { cleanModels } from "../protocol/registration.ts";
 import type { WorkerId } from "../scheduler/events.ts";
+import type { ApiKey } from "../store/api-key.ts";
+import { grantModels } from "./terms.ts";
 import type { Wire } from "./wire.ts";
 
 /** Takes the frames of one registered worker. @throws PeerError when the worker breaks the protocol */
@@ -21,6 +23,8 @@ export interface SessionWorld {
   readonly hub: Hub;
   readonly wire: Wire;
   readonly worker: WorkerId;
+  /** Null: it connected with the shared secret. */
+  readonly key: ApiKey | null;
   /** As acknowledged. */
   readonly slots: number;
   readonly clock: Clock;
@@ -36,7 +40,10 @@ export function onModelsUpdate(
     readonly current_load?: number | null | undefined;
   },
 ): void {
-  const { models, warnings } = cleanModels(update.models);
+  const clean = cleanModels(update.models);
+  const granted = grantModels(clean.models, world.key);
+  const models = granted.models;
+  const warnings = [...clean.warnings, ...granted.warnings];
   world.hub.changeModels(world.worker, models, cleanModels(update.unlisted_models ?? []).models);
   if (typeof update.current_load === "number") world.hub.reportLoad(world.worker, update.current_load);
   world.log.info("worker models changed", { worker_id: world.worker, models, warnings });

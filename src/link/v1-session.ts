@@ -114,7 +114,7 @@ class V1Session implements Session {
       case "pong":
         return this.#onPong(message.current_load ?? null, message.timestamp_unix_ms ?? null);
       case "error":
-        log.warn("worker reported an error", { worker_id: worker, code: message.code ?? "", reason: message.message ?? "" });
+        log.warn("worker reported an error", { worker_id: worker, code: message.code ?? "", detail: message.message ?? "" });
         if (typeof message.request_id !== "string") return;
         const entry = this.#remove(message.request_id);
         if (entry === null) return ignoreFrame(this.#world, "error");

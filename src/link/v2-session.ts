@@ -14,6 +14,9 @@ import { ignoreFrame, isUsableStatus, onModelsUpdate, type Session, type Session
 /** One attempt, by its number on this connection. */
 interface V2Attempt {
   readonly id: AttemptId;
+  /** For the log. */
+  readonly requestId: string;
+  readonly model: string;
   readonly isStreaming: boolean;
   /** sent: no answer yet. answering: bytes may come. unwanted: cancelled, or failed by us; its end is still awaited. */
   state: { readonly kind: "sent" } | Answering | { readonly kind: "unwanted" };
@@ -104,7 +107,8 @@ class V2Session implements Session {
       body_length: request.body.byteLength,
     });
     if (fate === "lost") return false;
-    this.#attempts.set(number, { id: job.attempt, isStreaming: request.isStreaming, state: { kind: "sent" } });
+    const { publicId: requestId, model, isStreaming } = request;
+    this.#attempts.set(number, { id: job.attempt, requestId, model, isStreaming, state: { kind: "sent" } });
     this.#numbers.set(job.attempt, number);
     this.#outbox.add(number, request.body);
     return true;
@@ -152,7 +156,7 @@ class V2Session implements Session {
       case "pong":
         return typeof message.current_load === "number" ? hub.reportLoad(worker, message.current_load) : undefined;
       case "error":
-        return log.warn("worker reported an error", { worker_id: worker, code: message.code ?? "", reason: message.message ?? "" });
+        return log.warn("worker reported an error", { worker_id: worker, code: message.code ?? "", detail: message.message ?? "" });
     }
   }
 
@@ -171,7 +175,8 @@ class V2Session implements Session {
     if (entry === null) return ignoreFrame(this.#world, "response_end");
     const { error } = message;
     if (error) {
-      const fields = { worker_id: this.#world.worker, kind: error.kind, reason: error.message ?? "" };
+      const { requestId, model } = entry;
+      const fields = { worker_id: this.#world.worker, request_id: requestId, model, kind: error.kind, detail: error.message ?? "" };
       this.#world.log.warn("backend error", fields);
       return this.#world.hub.endAttempt(entry.id, OUTCOMES[error.kind]);
     }

@@ -1,6 +1,7 @@
 // One worker socket as the sessions see it: sends that cannot fail silently, and the signs of life.
 import type { ServerWebSocket } from "bun";
 import type { Clock, Timer } from "../base/clock.ts";
+import type { PeerClaims } from "./authenticate.ts";
 import { CLOSE, type Close } from "../protocol/close.ts";
 
 /** What Bun keeps with each socket. */
@@ -10,15 +11,6 @@ export interface SocketData {
   onText: (text: string) => void;
   onBinary: (bytes: Uint8Array) => void;
   onDrain: () => void;
-}
-
-/** What the upgrade request said. */
-export interface PeerClaims {
-  readonly isAuthenticated: boolean;
-  /** Why not, for the log. */
-  readonly rejection: string | null;
-  readonly provider: string;
-  readonly address: string;
 }
 
 /** A peer without a sign of life for this many heartbeats is lost. */

@@ -9,6 +9,12 @@ export interface ServeConfig {
   readonly publicUrl: string | null;
   /** Opens the admin API; null: it answers 403. */
   readonly adminToken: string | null;
+  /** Client routes answer only requests with a good API key. */
+  readonly requireApiKeys: boolean;
+  /** Proxies whose `X-Forwarded-For` is believed: addresses or CIDR ranges. */
+  readonly trustedProxies: readonly string[];
+  /** The relay's own certificate; null: plain HTTP. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
 
   readonly maxQueueLength: number;
   readonly queueTimeoutMs: number;
@@ -37,6 +43,9 @@ export const SERVE_DEFAULTS = {
   provider: "local",
   publicUrl: null,
   adminToken: null,
+  requireApiKeys: false,
+  trustedProxies: [],
+  tls: null,
   maxQueueLength: 100,
   queueTimeoutMs: 30_000,
   requestTimeoutMs: 300_000,

@@ -1,20 +1,22 @@
 // `modelrelay serve`: builds the hub, the worker link and the HTTP API, listens, and takes it all down in order.
-import type { Server } from "bun";
+import { createAdminApp } from "../admin/app.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { createSecretMatcher } from "../base/secret.ts";
-import { isLoopbackAddress, loopbackHosts } from "../edge/browser-gate.ts";
 import { createEdgeApp, type EdgeApp } from "../edge/app.ts";
+import { isLoopbackAddress, loopbackHosts } from "../edge/browser-gate.ts";
 import { refusalResponse } from "../edge/exchange.ts";
 import { requestIdOf } from "../edge/headers.ts";
 import { pathOf, rawTarget } from "../edge/path-gate.ts";
+import { clientAddress, type TrustedProxies, trustedProxies } from "../edge/peer-address.ts";
 import { Hub } from "../hub/hub.ts";
 import { createLocalScheduler, type SchedulerSeam } from "../hub/seam.ts";
-import { createAuthenticator } from "../link/authenticate.ts";
 import { Link } from "../link/link.ts";
-import type { SocketData } from "../link/wire.ts";
 import { DEFAULT_LIMITS } from "../scheduler/events.ts";
+import type { KeyRing } from "../store/key-ring.ts";
+import { type Access, createAccess } from "./access.ts";
 import type { ServeConfig } from "./config.ts";
+import { Listener, type RelayServer } from "./listener.ts";
+import { readTls, type TlsMaterial, watchTls } from "./tls.ts";
 
 export interface RunningServer {
   readonly url: URL;
@@ -29,10 +31,10 @@ export interface RunningServer {
 export interface ServerWorld {
   readonly log: Log;
   readonly clock: Clock;
+  /** Missing: this relay keeps no keys. Whoever started the ring stops it, after the server. */
+  readonly keys?: KeyRing | null;
 }
 
-/** HTTP keep-alive, and the limit for a connection that is silent while it sends a request. */
-const IDLE_SECS = 75;
 /** A little above the body limit, so that a body just over it gets our answer rather than the runtime's. */
 const BODY_SLACK_BYTES = 64 * 1024 * 1024;
 /** What a draining relay tells its workers: come back when a successor may be listening. */
@@ -40,37 +42,34 @@ const RECONNECT_AFTER_MS = 1_000;
 const FLUSH_DEADLINE_MS = 2_000;
 const CONNECT_PATH = "/v1/worker/connect";
 
-/** @throws the runtime's error (code EADDRINUSE, EACCES, ...) when it cannot listen */
+/** @throws UsageError for an unusable certificate, or the runtime's error (code EADDRINUSE, EACCES, ...) when it cannot listen */
 export function startServer(config: ServeConfig, world: ServerWorld): RunningServer {
-  const { log, clock } = world;
+  const { log, clock, keys = null } = world;
+  const { provider, heartbeatIntervalMs } = config;
+  const tls = config.tls === null ? null : readTls(config.tls);
   const scheduler = startScheduler(config, clock);
   const hub = new Hub({ scheduler, clock, log, limits: { chunkTimeoutMs: config.chunkTimeoutMs } });
-  const { workerSecret, provider, heartbeatIntervalMs } = config;
-  const authenticate = createAuthenticator({ workerSecret, provider, log });
-  const link = new Link({ hub, clock, log, heartbeatIntervalMs, authenticate });
-  const state = { isDraining: false };
-  const app: EdgeApp = createEdgeApp({
-    hub,
-    clock,
-    log,
-    bodyLimitBytes: config.bodyLimitBytes,
-    keepaliveAfterMs: config.sseKeepaliveAfterMs,
-    keepaliveMs: config.sseKeepaliveMs,
-    forwardHeaders: config.forwardHeaders,
-    isOurCredential: credentialsOf(config),
-    isDraining: () => state.isDraining,
-    browser: browserRules(config),
-    publicUrl: config.publicUrl,
+  const access = createAccess(config, keys, { clock, log });
+  const link = new Link({ hub, clock, log, heartbeatIntervalMs, authenticate: access.authenticateWorker });
+  const stopHearing = keys?.onRevoked((key) => {
+    hub.failKey(key.id);
+    link.closeKey(key.id);
   });
-  const server = listen(config, link, app, log);
-  const url = new URL(`http://${hostInUrl(config.listen.host)}:${server.port}`);
+  const state = { isDraining: false };
+  const proxies = trustedProxies(config.trustedProxies);
+  const app = createApp(config, world, { hub, access, proxies, isDraining: () => state.isDraining });
+  const listener = listen(config, tls, { link, app, proxies, log });
+  const watch = config.tls === null ? null : watchTls(config.tls, { clock, log }, (changed) => listener.replaceTls(changed));
+  const url = new URL(`${tls === null ? "http" : "https"}://${hostInUrl(config.listen.host)}:${listener.port}`);
   log.info("listening", { url: url.origin, provider });
 
   async function stop(): Promise<void> {
     state.isDraining = true;
+    watch?.stop();
     hub.failAll("shutdown");
     link.closeAll();
-    await server.stop(true);
+    await listener.stop();
+    stopHearing?.();
     scheduler.stop();
   }
 
@@ -81,11 +80,47 @@ export function startServer(config: ServeConfig, world: ServerWorld): RunningSer
     hub.failAll("shutdown");
     for (const worker of hub.workers.values()) worker.handle.shutDown("relay is shutting down", config.drainTimeoutMs, RECONNECT_AFTER_MS);
     // Answers that are complete for us may still be on their way out.
-    await within(clock, FLUSH_DEADLINE_MS, Promise.all([flushed(server, clock), workersGone(hub, clock)]));
+    const isQuiet = (): boolean => listener.pendingRequests === 0 && hub.workers.size === 0;
+    await within(clock, FLUSH_DEADLINE_MS, until(clock, isQuiet));
     await stop();
   }
 
   return { url, hub, drain, stop };
+}
+
+interface Parts {
+  readonly hub: Hub;
+  readonly access: Access;
+  readonly proxies: TrustedProxies;
+  readonly isDraining: () => boolean;
+}
+
+function createApp(config: ServeConfig, { log, clock, keys = null }: ServerWorld, parts: Parts): EdgeApp {
+  const { hub, access, proxies, isDraining } = parts;
+  const admin = createAdminApp({
+    hub,
+    keys,
+    clock,
+    log,
+    provider: config.provider,
+    authorize: access.isOperator,
+    isTokenConfigured: config.adminToken !== null,
+  });
+  return createEdgeApp({
+    hub,
+    clock,
+    log,
+    admission: access.admission,
+    bodyLimitBytes: config.bodyLimitBytes,
+    keepaliveAfterMs: config.sseKeepaliveAfterMs,
+    keepaliveMs: config.sseKeepaliveMs,
+    forwardHeaders: config.forwardHeaders,
+    isDraining,
+    browser: browserRules(config),
+    proxies,
+    mountAdmin: (app) => void app.route("/", admin),
+    publicUrl: config.publicUrl,
+  });
 }
 
 function startScheduler(config: ServeConfig, clock: Clock): SchedulerSeam {
@@ -93,38 +128,41 @@ function startScheduler(config: ServeConfig, clock: Clock): SchedulerSeam {
   return createLocalScheduler({ ...DEFAULT_LIMITS, queueTimeoutMs, requestTimeoutMs, totalTimeoutMs, maxQueueLength, modelGraceMs }, clock);
 }
 
-function listen(config: ServeConfig, link: Link, app: EdgeApp, log: Log): Server<SocketData> {
-  return Bun.serve<SocketData>({
-    hostname: config.listen.host,
+interface Wiring {
+  readonly link: Link;
+  readonly app: EdgeApp;
+  readonly proxies: TrustedProxies;
+  readonly log: Log;
+}
+
+function listen(config: ServeConfig, tls: TlsMaterial | null, { link, app, proxies, log }: Wiring): Listener {
+  return new Listener({
+    host: config.listen.host,
     port: config.listen.port,
-    development: false,
-    idleTimeout: IDLE_SECS,
-    maxRequestBodySize: config.bodyLimitBytes + BODY_SLACK_BYTES,
+    tls,
+    maxBodyBytes: config.bodyLimitBytes + BODY_SLACK_BYTES,
     websocket: link.handler(),
-    fetch(request, server) {
-      if (pathOf(rawTarget(request.url)) === CONNECT_PATH) return connectWorker(request, server, link);
+    fetch: (request, server) => {
+      if (pathOf(rawTarget(request.url)) === CONNECT_PATH) return connectWorker(request, server, link, proxies);
       return app.fetch(request, { server });
     },
-    error(error) {
+    onError: (error) => {
       log.error("internal error", { cause: error.message });
       return refusalResponse("chat", { code: "internal_error", detail: null }, "unknown");
     },
   });
 }
 
-function connectWorker(request: Request, server: Server<SocketData>, link: Link): Response | undefined {
+async function connectWorker(request: Request, server: RelayServer, link: Link, proxies: TrustedProxies): Promise<Response | undefined> {
+  const { headers } = request;
+  const requestId = requestIdOf(headers);
   // Browsers send Origin with every WebSocket; workers never do.
-  const requestId = requestIdOf(request.headers);
-  if (request.headers.has("origin")) return refusalResponse("chat", { code: "origin_not_allowed", detail: null }, requestId);
-  if (link.upgrade(request, server)) return undefined;
+  if (headers.has("origin")) return refusalResponse("chat", { code: "origin_not_allowed", detail: null }, requestId);
+  const address = clientAddress(server.requestIP(request)?.address ?? "unknown", headers.get("x-forwarded-for"), proxies);
+  if (await link.upgrade(request, server, address)) return undefined;
   const response = refusalResponse("chat", { code: "upgrade_required", detail: null }, requestId);
   response.headers.set("upgrade", "websocket");
   return response;
-}
-
-/** Values that must not be passed on to a backend as if they were its own key. */
-function credentialsOf(config: ServeConfig): (value: string) => boolean {
-  return createSecretMatcher([config.workerSecret, config.adminToken].filter((secret) => secret !== null));
 }
 
 function browserRules(config: ServeConfig): { corsOrigins: readonly string[]; allowedHosts: ReadonlySet<string> | null } {
@@ -139,14 +177,6 @@ function hostInUrl(host: string): string {
   if (host === "0.0.0.0" || host === "") return "127.0.0.1";
   if (host === "::") return "[::1]";
   return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
-}
-
-async function flushed(server: Server<SocketData>, clock: Clock): Promise<void> {
-  await until(clock, () => server.pendingRequests === 0);
-}
-
-async function workersGone(hub: Hub, clock: Clock): Promise<void> {
-  await until(clock, () => hub.workers.size === 0);
 }
 
 const LOOK_AGAIN_MS = 10;
