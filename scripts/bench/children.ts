@@ -12,10 +12,12 @@ const TICKS_PER_SECOND = 100;
 
 export class Child {
   readonly name: string;
+  readonly #hasLastWords: boolean;
   readonly #process: Bun.Subprocess<"ignore", "pipe", "inherit">;
 
   constructor(name: string, args: readonly string[], { env = {}, runtime = [] }: ChildOptions) {
     this.name = name;
+    this.#hasLastWords = runtime.length > 0;
     this.#process = Bun.spawn([process.execPath, ...runtime, ...args], {
       env: { PATH: process.env["PATH"] ?? "", ...env },
       stdio: ["ignore", "pipe", "inherit"],
@@ -59,8 +61,9 @@ export class Child {
     this.#process.kill("SIGKILL");
   }
 
+  /** Resolves when it is gone. One that has a profile to write is asked, any other just ends. */
   async stop(): Promise<void> {
-    this.#process.kill("SIGTERM");
+    this.#process.kill(this.#hasLastWords ? "SIGTERM" : "SIGKILL");
     const timer = setTimeout(() => this.kill(), STOP_DEADLINE_MS);
     await this.#process.exited;
     clearTimeout(timer);

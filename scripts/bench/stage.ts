@@ -65,13 +65,9 @@ export class Stage implements AsyncDisposable {
   }
 
   /** One more worker; resolves when the relay knows it. */
-  async addWorker(slots: number): Promise<Child> {
-    const name = `worker-${++this.#workerCount}`;
-    const flags = { "proxy-url": this.#relayUrl, "backend-url": this.#backendUrl, "worker-name": name, models: MODEL };
-    const worker = this.#startProgram(name, "work", { ...flags, "max-concurrency": String(slots), "drain-timeout": "0" });
-    this.workers.push(worker);
+  async addWorker(slots: number): Promise<void> {
+    this.#startWorker(slots);
     await this.workersConnected(this.workers.filter((child) => child.isRunning).length);
-    return worker;
   }
 
   /** Resolves once the relay counts so many workers. */
@@ -117,7 +113,14 @@ export class Stage implements AsyncDisposable {
       if (!this.relay.isRunning) throw new Error("the relay ended as soon as it started");
       return answers(`${this.#relayUrl}/health`);
     });
-    for (const slots of this.#options.workers) await this.addWorker(slots);
+    for (const slots of this.#options.workers) this.#startWorker(slots);
+    await this.workersConnected(this.workers.length);
+  }
+
+  #startWorker(slots: number): void {
+    const name = `worker-${++this.#workerCount}`;
+    const flags = { "proxy-url": this.#relayUrl, "backend-url": this.#backendUrl, "worker-name": name, models: MODEL };
+    this.workers.push(this.#startProgram(name, "work", { ...flags, "max-concurrency": String(slots), "drain-timeout": "0" }));
   }
 
   #startProgram(name: string, command: string, flags: Readonly<Record<string, string>>): Child {

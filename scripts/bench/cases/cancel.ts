@@ -16,14 +16,14 @@ export const cancel: Case = {
 
 async function measureCancel({ isQuick, profileDir }: CaseWorld): Promise<readonly Figure[]> {
   await using stage = await Stage.start({ workers: [4], profileDir });
-  const times = isQuick ? 20 : 300;
+  const times = isQuick ? 5 : 300;
   const { direct, relayed } = stage.chatUrls();
   const body = requestBody(true, { id: "$INDEX", chunks: 1_000, everyMs: 50 });
   const hangUp = async (url: string, count: number): Promise<Samples> => {
     const hangUps = await stage.load<HangUps>({ kind: "hang-up", target: { url, body }, times: count, clockUrl: stage.clockUrl }, 120_000);
     return closedAfter(stage, hangUps);
   };
-  await hangUp(relayed, 10);
+  await hangUp(relayed, isQuick ? 2 : 10);
   const past = await hangUp(direct, times);
   const through = await hangUp(relayed, times);
   return percentiles("hang-up until the backend's connection closes", "ms", through.summary(), past.summary(), {

@@ -25,7 +25,7 @@ async function measureChunks(world: CaseWorld): Promise<readonly Figure[]> {
 
 async function measureAt(streams: number, { isQuick, profileDir }: CaseWorld): Promise<readonly Figure[]> {
   await using stage = await Stage.start({ workers: [streams], profileDir });
-  const total = isQuick ? 10_000 : 200_000;
+  const total = isQuick ? 5_000 : 200_000;
   const { direct, relayed } = stage.chatUrls();
   const flow = async (url: string, all: number): Promise<StreamsOutcome> => {
     const each = Math.ceil(all / streams);

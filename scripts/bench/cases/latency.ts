@@ -17,7 +17,7 @@ export const latency: Case = {
 
 async function measureLatency({ isQuick, profileDir }: CaseWorld): Promise<readonly Figure[]> {
   await using stage = await Stage.start({ workers: [64], profileDir });
-  const plan = isQuick ? { warmUp: 100, requests: 200 } : { warmUp: 1_000, requests: 5_000 };
+  const plan = isQuick ? { warmUp: 50, requests: 100 } : { warmUp: 1_000, requests: 5_000 };
   const { direct, relayed } = stage.chatUrls();
   const inTurns = async (body: string): Promise<readonly LoopOutcome[]> => {
     const targets = [direct, relayed].map((url) => ({ url, body }));
