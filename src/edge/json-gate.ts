@@ -103,7 +103,8 @@ class Scanner {
     if (to - from > LONGEST_ROUTING_KEY_BYTES) return null;
     const key: string = JSON.parse(this.#bytes.toString("utf8", from, to));
     if (ROUTING_KEYS.has(key)) return key;
-    const folded = key.toLowerCase();
+    // Up and down, so that letters that only fold to ours are found too: some backends take a long s for an s.
+    const folded = key.toUpperCase().toLowerCase();
     if (ROUTING_KEYS.has(folded)) throw invalid(`'${folded}' is given in another spelling.`);
     return null;
   }
