@@ -5,7 +5,8 @@ const HOLD_MAX_BYTES = 64 * 1024;
 
 const EMPTY: Buffer = Buffer.alloc(0);
 const LF_LF = Buffer.from("\n\n");
-const CRLF_CRLF = Buffer.from("\r\n\r\n");
+/** The empty line is CRLF; the line before it may have ended either way. */
+const LF_CRLF = Buffer.from("\n\r\n");
 const CR_CR = Buffer.from("\r\r");
 
 /** Bytes in, the same bytes out, cut at event boundaries (WHATWG HTML 9.2.6: an empty line ends an event). */
@@ -56,7 +57,7 @@ function lastBoundary(bytes: Buffer): number {
   // Nearly every chunk ends with an event.
   if (bytes.byteLength >= 2 && bytes[bytes.byteLength - 1] === 0x0a && bytes[bytes.byteLength - 2] === 0x0a) return bytes.byteLength;
   const lf = endOf(bytes, LF_LF);
-  const crlf = endOf(bytes, CRLF_CRLF);
+  const crlf = endOf(bytes, LF_CRLF);
   const cr = endOf(bytes, CR_CR);
   return Math.max(lf, crlf, cr);
 }
