@@ -52,7 +52,13 @@ async function readBytes(request: Request, clock: Clock): Promise<Uint8Array> {
   }
 }
 
-function parse(bytes: Uint8Array): unknown {
+function parse(bytes: Uint8Array): object {
+  const value = parseAny(bytes);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new RelayError("invalid_request", "The body must be one JSON object.");
+}
+
+function parseAny(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
@@ -60,17 +66,16 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-/** 1. not an object  2. a field nobody knows  3. a field that is missing or not what it may be */
+/** 1. a field nobody knows  2. a field that is missing or not what it may be */
 function explain(schema: ObjectSchema, issue: v.BaseIssue<unknown>): string {
-  const field = issue.path?.[0]?.key;
+  const field = String(issue.path?.[0]?.key);
   const known = Object.keys(schema.entries);
-  if (typeof field !== "string") return "The body must be one JSON object."; // (1)
   if (!known.includes(field)) {
     const [nearest] = nearestNames(field, known, 1);
     const advice = nearest === undefined ? `The fields are ${known.join(", ")}.` : `Did you mean '${nearest}'?`;
-    return `There is no field '${field.slice(0, FIELD_SHOWN_CHARS)}'. ${advice}`; // (2)
+    return `There is no field '${field.slice(0, FIELD_SHOWN_CHARS)}'. ${advice}`; // (1)
   }
-  return `Field '${field}' must be ${allowedIn(schema, field)}.`; // (3)
+  return `Field '${field}' must be ${allowedIn(schema, field)}.`; // (2)
 }
 
 function allowedIn(schema: ObjectSchema, field: string): string {
