@@ -99,7 +99,12 @@ export const REFUSALS = {
     retryAfterSecs: 5,
     message: "The relay holds as many request bodies as it has memory for. Try again shortly.",
   },
-  store_unavailable: { status: 503, ...SERVER, retryAfterSecs: 5, message: "The key store cannot be used at the moment. Try again shortly." },
+  store_unavailable: {
+    status: 503,
+    ...SERVER,
+    retryAfterSecs: 5,
+    message: "The key store cannot be used at the moment. Try again shortly.",
+  },
   requeue_exhausted: {
     status: 503,
     ...SERVER,

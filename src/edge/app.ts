@@ -95,6 +95,7 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
   app.get("/livez", (c) => c.json({ status: "ok" }));
   app.get("/readyz", (c) => (world.isDraining() ? c.json({ status: "draining" }, 503) : c.json({ status: "ok" })));
   app.get("/", (c) => welcome(c.req.raw, world.publicUrl));
+  for (const path of ["/health", "/livez", "/readyz", "/"]) app.all(path, (c) => notAllowed(c, "GET, HEAD"));
   world.mountAdmin(app);
 
   app.notFound((c) => {

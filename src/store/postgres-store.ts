@@ -37,7 +37,9 @@ function createPostgresStore(pool: PostgresPool): KeyStore {
       );
     },
     list: async () => {
-      const rows = await pool.ask((sql) => sql.unsafe<KeyRow[]>(`SELECT ${COLUMNS} FROM ${TABLE} WHERE octet_length(hash) = 32 ORDER BY created_at, id`));
+      const rows = await pool.ask((sql) =>
+        sql.unsafe<KeyRow[]>(`SELECT ${COLUMNS} FROM ${TABLE} WHERE octet_length(hash) = 32 ORDER BY created_at, id`),
+      );
       return rows.map(parseKeyRow);
     },
     version: async () => {

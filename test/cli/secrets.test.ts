@@ -102,12 +102,16 @@ describe("which are none", () => {
   });
 });
 
-test("[K9] --require-api-keys true is refused in a version that cannot check keys; false is what it does", () => {
-  for (const [args, env] of [
-    [["--require-api-keys", "true"], {}],
-    [[], { MODELRELAY_REQUIRE_API_KEYS: "true" }],
-  ] as const) {
-    expect(() => serveConfig(["--worker-secret", "mysecret", ...args], env)).toThrow(/this version cannot check API keys/);
+test("[K9] keys are required by flag or variable, and not by default", () => {
+  const required = (args: readonly string[], env = {}) => serveConfig(["--worker-secret", "mysecret", ...args], env).requireApiKeys;
+  expect(required(["--require-api-keys", "true"])).toBe(true);
+  expect(required([], { MODELRELAY_REQUIRE_API_KEYS: "true" })).toBe(true);
+  expect(required(["--require-api-keys", "false"])).toBe(false);
+  expect(required([])).toBe(false);
+});
+
+test("[K9] a certificate without its key, or the other way round, is refused", () => {
+  for (const flag of ["--tls-cert", "--tls-key"]) {
+    expect(() => serveConfig(["--worker-secret", "mysecret", flag, "x.pem"])).toThrow("--tls-cert and --tls-key go together");
   }
-  expect(serveConfig(["--worker-secret", "mysecret", "--require-api-keys", "false"]).workerSecret).toBe("mysecret");
 });

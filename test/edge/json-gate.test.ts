@@ -1,6 +1,6 @@
 // What the relay reads of a body, judged by JSON.parse and, for what JSON.parse lets pass, by a reader written from the rules.
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { RelayError } from "../../src/base/errors.ts";
 import { readRouting } from "../../src/edge/json-gate.ts";
 

@@ -1,6 +1,6 @@
 // The gate between the backend's events: the same bytes come out, and our own words could only stand where an event ends.
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { SseGate } from "../../src/edge/sse-gate.ts";
 import { StreamPositionReader } from "../../src/edge/stream-position.ts";
 import { streamEvents } from "../support/fake-backend-events.ts";
