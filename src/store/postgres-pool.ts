@@ -5,9 +5,9 @@ import { StoreUnavailable } from "./key-store.ts";
 
 /** Keys are asked for rarely: most of what a relay needs to know is in its memory. */
 export const CONNECTIONS_MAX = 4;
-export const CONNECT_TIMEOUT_SECS = 2;
+const CONNECT_TIMEOUT_SECS = 2;
 /** After this the server gives a statement up. */
-export const STATEMENT_TIMEOUT_MS = 3_000;
+const STATEMENT_TIMEOUT_MS = 3_000;
 /** After this we give the server up: the connections are closed and new ones made. A little later, so that a server that is there says why. */
 export const ANSWER_DEADLINE_MS = 4_000;
 

@@ -94,8 +94,10 @@ function placeOf(text: string): string {
 function adviceFor(error: unknown): string {
   const state = sqlStateOf(error);
   if (state === "3D000") return "There is no database of that name: create it first.";
-  if (state === "42501")
+  // Not allowed, or no schema to be allowed in.
+  if (["42501", "3F000"].includes(state)) {
     return `This user may not create or change the table '${TABLE}': let it once, or let its owner start the relay once.`;
+  }
   const reason = error instanceof StoreUnavailable ? error.reason : "It could not be opened.";
   return `${reason} Check that it runs, that this machine reaches it, and the user and password.`;
 }

@@ -6,7 +6,7 @@ import { UsageError } from "../base/errors.ts";
 import { APPLICATION_ID, applicationIdOf, migrate, SCHEMA_VERSION, schemaVersionOf } from "./sqlite-schema.ts";
 
 /** In place of a directory: nothing is kept after the process. */
-export const IN_MEMORY = ":memory:";
+const IN_MEMORY = ":memory:";
 
 /** How long a writer waits for the writer of another process. */
 export const BUSY_TIMEOUT_MS = 5_000;
