@@ -8,9 +8,10 @@ import { latency } from "./cases/latency.ts";
 import { pace } from "./cases/pace.ts";
 import { redispatch } from "./cases/redispatch.ts";
 import { requests } from "./cases/requests.ts";
+import { scheduler } from "./cases/scheduler.ts";
 import type { CaseResult } from "./report.ts";
 
-export const CASES: readonly Case[] = [latency, requests, chunks, pace, cancel, redispatch, fleet, crowd];
+export const CASES: readonly Case[] = [scheduler, latency, requests, chunks, pace, cancel, redispatch, fleet, crowd];
 
 /** `onCase` is called before each, for whoever waits. @throws when a case cannot be measured */
 export async function runCases(names: readonly string[] | null, world: CaseWorld, onCase: (name: string) => void): Promise<CaseResult[]> {

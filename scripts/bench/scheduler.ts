@@ -1,6 +1,13 @@
 // What one step of the scheduler costs in a large relay: a hundred thousand waiting requests, a thousand workers, five hundred models.
 // Alone: `bun scripts/bench/scheduler.ts`.
-import { type AttemptId, DEFAULT_LIMITS, type Effect, type SchedulerEvent, type WorkerId } from "../../src/scheduler/events.ts";
+import {
+  type AttemptId,
+  DEFAULT_LIMITS,
+  type Effect,
+  type SchedulerEvent,
+  type SchedulerLimits,
+  type WorkerId,
+} from "../../src/scheduler/events.ts";
 import { Scheduler } from "../../src/scheduler/scheduler.ts";
 import { Samples, type Summary } from "./samples.ts";
 
@@ -12,9 +19,17 @@ const QUEUED = 100_000;
 const KEYS = 200;
 const STEPS = 200_000;
 const WARM_UP_STEPS = 20_000;
+/** Deadlines run, but none passes. */
+const LIMITS: SchedulerLimits = {
+  ...DEFAULT_LIMITS,
+  maxQueueLength: 0,
+  maxQueueBytes: Infinity,
+  queueTimeoutMs: 10_000_000,
+  requestTimeoutMs: 20_000_000,
+};
 const ALL_KINDS = "all";
 
-export interface SchedulerCost {
+interface SchedulerCost {
   /** Microseconds per step, over all kinds of events and per kind. */
   readonly steps: Readonly<Record<string, Summary>>;
   /** Microseconds to answer a request's position. */
@@ -54,7 +69,7 @@ interface Running {
 
 /** All slots taken, the queue full, and everything happening at once. */
 class BusyWorld {
-  readonly #scheduler = new Scheduler({ ...DEFAULT_LIMITS, maxQueueLength: 0, maxQueueBytes: Infinity, modelGraceMs: 1_000_000_000 }, 0);
+  readonly #scheduler = new Scheduler(LIMITS, 0);
   readonly #running: Running[] = [];
   readonly #zombies: AttemptId[] = [];
   readonly #waiting = new Set<string>();

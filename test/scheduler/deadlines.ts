@@ -46,7 +46,7 @@ export function earliestUsefulCoolDownMs(world: World): number {
 }
 
 /** [Q3] Only waiting time counts. */
-export function queueDueMs({ limits }: World, request: RequestRecord): number {
+function queueDueMs({ limits }: World, request: RequestRecord): number {
   if (limits.queueTimeoutMs === 0 || !isWaiting(request)) return Infinity;
   return request.waitSinceMs + limits.queueTimeoutMs - request.waitedMs;
 }
