@@ -10,13 +10,13 @@ interface Outgoing {
 }
 
 export class Outbox {
-  readonly #wire: Wire;
+  readonly #wire: Pick<Wire, "send">;
   readonly #windowBytes: number;
   /** Bodies that are not sent in full, by attempt number. */
   readonly #outgoing = new Map<number, Outgoing>();
   #isBackedUp = false;
 
-  constructor(wire: Wire, windowBytes: number) {
+  constructor(wire: Pick<Wire, "send">, windowBytes: number) {
     this.#wire = wire;
     this.#windowBytes = windowBytes;
   }
