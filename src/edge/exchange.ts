@@ -20,6 +20,8 @@ export interface ExchangeRequest {
   readonly dialect: Dialect;
   readonly model: string;
   readonly isStreaming: boolean;
+  /** May this caller hear of the model? */
+  readonly mayUse: (model: string) => boolean;
   /** The answer is complete on our side: the connection may have its idle limit back. */
   readonly onOver: () => void;
 }
@@ -96,8 +98,9 @@ export class Exchange implements ClientHandle {
     }
   }
 
-  onRefused(refusal: Refusal): void {
+  onRefused({ code, nearest }: Refusal): void {
     this.#promise?.stop();
+    const refusal = { code, nearest: nearest.filter((model) => this.#request.mayUse(model)) };
     const phase = this.#phase;
     this.#phase = { kind: "over" };
     if (phase.kind === "waiting") this.#resolve(this.#refusal(refusal));

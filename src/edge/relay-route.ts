@@ -57,6 +57,7 @@ export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): 
       dialect,
       model,
       isStreaming: routing.isStreaming,
+      mayUse: (name) => admission.mayUse(caller, name),
       onOver: () => setIdleSecs(TAIL_IDLE_SECS),
     });
     if (request.signal.aborted) throw new RelayError("invalid_request", "The client left.");
