@@ -131,8 +131,8 @@ test("[U6] beyond requests_per_minute 429 with the time to wait; refused request
   expect(await refusalOf(await relay.post(CHAT, {}, { headers, body: "{" }))).toEqual([400, "invalid_request", null]);
   expect([await served(headers), await served(headers)]).toEqual([200, 200]);
   const refused = [await relay.post(CHAT, { model: "m" }, { headers }), await relay.post("/v1/messages", { model: "m" }, { headers })];
-  expect(await refusalOf(refused[0]!)).toEqual([429, "key_limit", "60"]);
-  expect(await refusalOf(refused[1]!)).toEqual([429, "rate_limit_error", "60"]);
+  expect(await refusalOf(refused[0]!)).toEqual([429, "key_limit", "61"]);
+  expect(await refusalOf(refused[1]!)).toEqual([429, "rate_limit_error", "61"]);
   expect(await served({ "x-api-key": await secured.secret() })).toBe(200);
   expect((await fetch(relay.at("/v1/models"), { headers })).status).toBe(200);
   clock.advance(120_000);
