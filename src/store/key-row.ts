@@ -50,6 +50,19 @@ export function parseKeyRow(row: unknown): StoredKey {
   return { key, digest };
 }
 
+/** Of a long list a part at a time, so that requests are served between. @throws StoreUnavailable as `parseKeyRow` */
+export async function parseKeyRows(rows: readonly unknown[]): Promise<readonly StoredKey[]> {
+  const stored: StoredKey[] = [];
+  for (let from = 0; from < rows.length; from += ROWS_PER_TURN) {
+    if (from > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    for (const row of rows.slice(from, from + ROWS_PER_TURN)) stored.push(parseKeyRow(row));
+  }
+  return stored;
+}
+
+// A few milliseconds.
+const ROWS_PER_TURN = 500;
+
 export function toKeyRow({ key, digest }: StoredKey): KeyRow {
   return {
     id: key.id,

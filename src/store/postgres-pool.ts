@@ -16,6 +16,7 @@ export class PostgresPool {
   readonly #clock: Clock;
   #sql: SQL;
   #isClosed = false;
+  #areLimitsTaken = true;
 
   constructor(url: string, clock: Clock) {
     this.#url = url;
@@ -35,6 +36,12 @@ export class PostgresPool {
     try {
       return await Promise.race([statement(sql), tooLate]);
     } catch (error) {
+      if (this.#areLimitsTaken && sqlStateOf(error) === PROTOCOL_VIOLATION) {
+        // Poolers such as PgBouncer refuse a connection that brings limits of its own: nothing has been run.
+        this.#areLimitsTaken = false;
+        this.#replace(sql);
+        return await this.ask(statement, deadlineMs);
+      }
       throw error instanceof StoreUnavailable ? error : new StoreUnavailable(reasonFor(error), error);
     } finally {
       timer.stop();
@@ -59,10 +66,12 @@ export class PostgresPool {
       connectionTimeout: CONNECT_TIMEOUT_SECS,
       // Named statements are lost behind a pooler that gives each transaction another connection.
       prepare: false,
-      connection: { application_name: "modelrelay", statement_timeout: STATEMENT_TIMEOUT_MS },
+      connection: { application_name: "modelrelay", ...(this.#areLimitsTaken ? { statement_timeout: STATEMENT_TIMEOUT_MS } : {}) },
     });
   }
 }
+
+const PROTOCOL_VIOLATION = "08P01";
 
 /** The five characters by which Postgres names an error; "" when it was not the server that failed. */
 export function sqlStateOf(error: unknown): string {

@@ -1,7 +1,7 @@
 // Keys in a Postgres database, which several relays may share.
 import type { Clock } from "../base/clock.ts";
 import { UsageError } from "../base/errors.ts";
-import { type KeyRow, parseKeyRow, toKeyRow } from "./key-row.ts";
+import { type KeyRow, parseKeyRow, parseKeyRows, toKeyRow } from "./key-row.ts";
 import { type KeyStore, StoreUnavailable } from "./key-store.ts";
 import { PostgresPool, sqlStateOf } from "./postgres-pool.ts";
 import { ensureKeyTable, SCHEMA_DEADLINE_MS, TABLE } from "./postgres-schema.ts";
@@ -40,7 +40,7 @@ function createPostgresStore(pool: PostgresPool): KeyStore {
       const rows = await pool.ask((sql) =>
         sql.unsafe<KeyRow[]>(`SELECT ${COLUMNS} FROM ${TABLE} WHERE octet_length(hash) = 32 ORDER BY created_at, id`),
       );
-      return rows.map(parseKeyRow);
+      return await parseKeyRows(rows);
     },
     version: async () => {
       const [row] = await pool.ask((sql) => sql.unsafe<{ version: string }[]>(VERSION));

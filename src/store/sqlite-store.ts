@@ -1,6 +1,6 @@
 // Keys in an SQLite file beside the relay: the store of everyone who does not bring a database.
 import type { Database } from "bun:sqlite";
-import { type KeyRow, parseKeyRow, toKeyRow } from "./key-row.ts";
+import { type KeyRow, parseKeyRow, parseKeyRows, toKeyRow } from "./key-row.ts";
 import { type KeyStore, StoreUnavailable } from "./key-store.ts";
 import { BUSY_TIMEOUT_MS, codeOf, openDatabase } from "./sqlite-file.ts";
 
@@ -21,7 +21,7 @@ export function createSqliteStore(database: Database): KeyStore {
       const { digest, ...row } = toKeyRow(stored);
       attempt(() => statements.insert.run({ ...row, digest: Buffer.from(digest, "hex") }));
     },
-    list: async () => attempt(() => statements.list.all()).map(parseKeyRow),
+    list: async () => await parseKeyRows(attempt(() => statements.list.all())),
     // It counts the commits of every connection but this one.
     version: async () => String(attempt(() => statements.version.get())?.data_version ?? 0),
     findByDigest: async (digest) => {

@@ -50,6 +50,16 @@ function contract(place: () => Promise<StorePlace>, lasts: boolean): void {
     await store.close();
   });
 
+  test("[Y2] a long list comes whole and in order", async () => {
+    using at = await place();
+    const store = await at.open();
+    const made = Array.from({ length: 1_200 }, (_, index) => makeKey({}, 1_800_000_000 + index));
+    for (const one of made) await store.insert(one);
+    const list = await store.list();
+    expect(list.map(({ key }) => key.id)).toEqual(made.map(({ key }) => key.id));
+    await store.close();
+  });
+
   test("[Y1] neither a secret nor part of it beyond the shown prefix is stored", async () => {
     using at = await place();
     const store = await at.open();

@@ -11,6 +11,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 import { POSTGRES_MISSING, TestPostgres } from "../support/postgres.ts";
 import { failureOf, turns, until } from "../support/until.ts";
 import { makeKey } from "./kinds.ts";
+import { startPickyPooler } from "./picky-pooler.ts";
 import { startRigOn } from "./rig.ts";
 
 const EARLIER_TABLE = `CREATE TABLE server_api_keys (
@@ -190,6 +191,16 @@ describe.skipIf(POSTGRES_MISSING !== null)(title, () => {
     await postgres.query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'modelrelay'");
     // The first question may be the one that finds out.
     await until(async () => (await store.findByDigest(made.digest).catch(() => null)) !== null, "the key is found again");
+    await store.close();
+  });
+
+  test("[Y2] behind a pooler that refuses settings of a connection, the same is kept", async () => {
+    using pooler = await startPickyPooler(await postgres.database());
+    const store = await open(pooler.url);
+    const made = makeKey();
+    await store.insert(made);
+    expect((await store.findByDigest(made.digest))?.key).toEqual(made.key);
+    expect(pooler.refused).toBe(1);
     await store.close();
   });
 
