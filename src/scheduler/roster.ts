@@ -42,9 +42,8 @@ export class Roster {
     const isSeated = hasRoom(worker);
     worker.seatedLoad = loadOf(worker);
     for (const seat of worker.seats) {
-      const heap = this.#seats.get(seat.model)!;
-      if (isSeated) heap.update(seat);
-      else heap.remove(seat);
+      if (isSeated) seat.others.update(seat);
+      else seat.others.remove(seat);
     }
   }
 
@@ -95,7 +94,6 @@ export class Roster {
   }
 
   #offer(worker: WorkerRecord): void {
-    worker.seats = Array.from(worker.models, (model) => ({ model, worker, heapIndex: -1 }));
     for (const model of worker.models) {
       const others = this.#offering.get(model);
       if (others !== undefined) {
@@ -106,11 +104,12 @@ export class Roster {
       this.#seats.set(model, new Heap(isBetterSeat));
       this.#withdrawnAtMs.delete(model);
     }
+    worker.seats = Array.from(worker.models, (model) => ({ model, worker, others: this.#seats.get(model)!, heapIndex: -1 }));
   }
 
   #withdraw(worker: WorkerRecord, nowMs: number): void {
     for (const seat of worker.seats) {
-      this.#seats.get(seat.model)!.remove(seat);
+      seat.others.remove(seat);
       const others = this.#offering.get(seat.model)!;
       others.delete(worker);
       if (others.size > 0) continue;

@@ -1,6 +1,6 @@
 // The records the scheduler keeps: requests, attempts and workers, and how they point at each other.
 import type { AttemptId, RequestId, WorkerId } from "./events.ts";
-import type { HeapItem } from "./heap.ts";
+import type { Heap, HeapItem } from "./heap.ts";
 
 /** Something that becomes due: a request's nearest deadline, an unanswered cancel, the end of a cool-down. */
 interface Scheduled extends HeapItem {
@@ -75,6 +75,8 @@ export interface WorkerRecord extends Scheduled {
 export interface Seat extends HeapItem {
   readonly model: string;
   readonly worker: WorkerRecord;
+  /** Those with room for this model; found once, because a seat moves with every change of its worker's load. */
+  readonly others: Heap<Seat>;
 }
 
 /** In-flight (cancelled ones included) plus what the worker reports beyond that. */
