@@ -44,4 +44,9 @@ export const COMMANDS: readonly Command[] = [
     summary: "asks a relay whether it is well; exit code 0 or 1",
     load: async () => (await import("./health.ts")).health,
   },
+  {
+    name: "keys",
+    summary: "API keys of a relay: keys create --name NAME, keys list, keys revoke ID",
+    load: async () => (await import("./keys.ts")).keys,
+  },
 ];

@@ -1,6 +1,8 @@
 // Creating, listing and revoking keys over HTTP, with a real key ring behind it.
 import { expect, test } from "bun:test";
 import { StoreUnavailable } from "../../src/store/key-store.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { until } from "../support/until.ts";
 import { errorOf, startAdminRig } from "./rig.ts";
 
 interface KeyBody {
@@ -30,7 +32,8 @@ test("[A6] a key is made with 201 and its secret, which works; the list has it w
   const response = await rig.createKey({ name: "my-app" });
   expect(response.status).toBe(201);
   const created: KeyBody = JSON.parse(await response.text());
-  const { secret, ...key } = created;
+  const { secret, ...facts } = created;
+  const key: Readonly<Record<string, unknown>> = { ...facts };
   const now = Math.floor(Date.now() / 1000);
   expect(key).toEqual({
     ...PLAIN,
@@ -38,9 +41,9 @@ test("[A6] a key is made with 201 and its secret, which works; the list has it w
     id: expect.any(String),
     prefix: secret.slice(0, 10),
     created_at: expect.any(Number),
-  } as never);
-  expect(Math.abs(Reflect.get(key, "created_at") - now)).toBeLessThan(5);
-  expect(await rig.ring.authenticate(secret)).toMatchObject({ kind: "key", key: { id: key.id, name: "my-app" } });
+  });
+  expect(Math.abs(Number(key["created_at"]) - now)).toBeLessThan(5);
+  expect(await rig.ring.authenticate(secret)).toMatchObject({ kind: "key", key: { id: facts.id, name: "my-app" } });
 
   const list = await (await rig.ask("/admin/keys")).text();
   expect(list).not.toContain(secret);
@@ -164,6 +167,27 @@ test("[A7] the content type does not matter, and a body in pieces is one body", 
   const form = { "content-type": "application/x-www-form-urlencoded" };
   expect((await rig.ask("/admin/keys", { method: "POST", body: '{"name":"curl -d"}', headers: form })).status).toBe(201);
   expect((await rig.ask("/admin/keys", { method: "POST", body: chunks('{"name":"pieces"}') })).status).toBe(201);
+});
+
+test("[A7] a body that does not come within 10 s is refused with body_timeout", async () => {
+  const clock = new ManualClock();
+  await using rig = await startAdminRig({ clock });
+  const { promise: end, resolve: finish } = Promise.withResolvers<void>();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      controller.enqueue(new TextEncoder().encode('{"name":'));
+      await end;
+      controller.close();
+    },
+  });
+  const asked = rig.ask("/admin/keys", { method: "POST", body });
+  await until(() => clock.pending === 1, "the body is waited for");
+  clock.advance(9_999);
+  expect(clock.pending).toBe(1);
+  clock.advance(1);
+  const response = await asked;
+  expect([response.status, (await errorOf(response)).code]).toEqual([408, "body_timeout"]);
+  finish();
 });
 
 test("[A8] revoking is 204 and ends the key; again it is 204 and changes nothing, an unknown key is 404", async () => {

@@ -16,7 +16,7 @@ export interface AdminRig extends AsyncDisposable {
   /** Asks as the operator. */
   ask(path: string, init?: RequestInit): Promise<Response>;
   /** Asks as the operator and reads the JSON answer; fails when the status is another. */
-  json(path: string, init?: RequestInit, status?: number): Promise<unknown>;
+  json<Body = unknown>(path: string, init?: RequestInit, status?: number): Promise<Body>;
   createKey(body: unknown): Promise<Response>;
 }
 
