@@ -8,9 +8,13 @@ import { startV2Worker } from "../support/v2-worker.ts";
 
 const HEARTBEAT_MS = 15_000;
 
+// A worker that says nothing at all: credit for the request's body would be a sign of life, and come when it likes.
 for (const [protocol, start] of [
   ["v1", () => async (relay: Parameters<typeof startV1Worker>[0]) => await startV1Worker(relay, { isMute: true })],
-  ["v2", () => async (relay: Parameters<typeof startV2Worker>[0]) => await startV2Worker(relay, { answersPings: false })],
+  [
+    "v2",
+    () => async (relay: Parameters<typeof startV2Worker>[0]) => await startV2Worker(relay, { answersPings: false, isGenerous: false }),
+  ],
 ] as const) {
   test(`[L5] [W1] a ${protocol} worker without a sign of life for three heartbeats is closed, and its requests go elsewhere`, async () => {
     const clock = new ManualClock();
