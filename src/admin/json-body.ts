@@ -5,7 +5,7 @@ import { RelayError } from "../base/errors.ts";
 import { nearestNames } from "../base/nearest.ts";
 
 /** The largest key there can be has a list of 256 model patterns of 256 characters. */
-export const ADMIN_BODY_MAX_BYTES = 64 * 1024;
+const BODY_MAX_BYTES = 64 * 1024;
 const BODY_DEADLINE_MS = 10_000;
 
 type ObjectSchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
@@ -14,7 +14,7 @@ type ObjectSchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
 export async function readJsonBody<S extends ObjectSchema>(request: Request, schema: S, clock: Clock): Promise<v.InferOutput<S>> {
   const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "";
   if (encoding !== "" && encoding !== "identity") throw new RelayError("unsupported_encoding");
-  if (Number(request.headers.get("content-length") ?? 0) > ADMIN_BODY_MAX_BYTES) throw tooLarge();
+  if (Number(request.headers.get("content-length") ?? 0) > BODY_MAX_BYTES) throw tooLarge();
   const result = v.safeParse(schema, parse(await readBytes(request, clock)), { abortEarly: true });
   if (result.success) return result.output;
   throw new RelayError("invalid_request", explain(schema, result.issues[0]));
@@ -41,7 +41,7 @@ async function readBytes(request: Request, clock: Clock): Promise<Uint8Array> {
       if (isLate) throw new RelayError("body_timeout");
       if (done) return Buffer.concat(chunks, received);
       received += value.byteLength;
-      if (received > ADMIN_BODY_MAX_BYTES) throw tooLarge();
+      if (received > BODY_MAX_BYTES) throw tooLarge();
       chunks.push(value);
     }
   } catch (error) {
@@ -84,7 +84,7 @@ function allowedIn(schema: ObjectSchema, field: string): string {
 }
 
 function tooLarge(): RelayError {
-  return new RelayError("body_too_large", `The limit is ${ADMIN_BODY_MAX_BYTES / 1024} KiB.`);
+  return new RelayError("body_too_large", `The limit is ${BODY_MAX_BYTES / 1024} KiB.`);
 }
 
 /** The sender's own words, but not all of them. */

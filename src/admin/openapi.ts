@@ -3,7 +3,21 @@ import { toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import { refusalKind, type RefusalCode } from "../base/errors.ts";
 import { VERSION } from "../base/version.ts";
-import * as clients from "./client-schema.ts";
+import {
+  AnthropicErrorBody,
+  AnthropicModel,
+  AnthropicModelList,
+  AnyModel,
+  AnyModelList,
+  ErrorBody,
+  Health,
+  Model,
+  ModelList,
+  OpenApiDocument,
+  RelayedRequest,
+  Status,
+  Welcome,
+} from "./client-schema.ts";
 import { CreatedKey, Key, KeyList, NewKey } from "./key-schema.ts";
 import { Cancelling, LiveRequest, LiveRequestList } from "./live-schema.ts";
 import { CLIENT_OPERATIONS } from "./openapi-clients.ts";
@@ -16,7 +30,19 @@ export const OPERATIONS: readonly Operation[] = [...CLIENT_OPERATIONS, ...OPERAT
 
 /** By the names they have in the document. */
 export const SCHEMAS: Readonly<Record<string, v.GenericSchema>> = {
-  ...clients,
+  RelayedRequest,
+  Model,
+  ModelList,
+  AnthropicModel,
+  AnthropicModelList,
+  AnyModel,
+  AnyModelList,
+  ErrorBody,
+  AnthropicErrorBody,
+  Health,
+  Status,
+  Welcome,
+  OpenApiDocument,
   Key,
   NewKey,
   CreatedKey,
@@ -135,7 +161,7 @@ function refusalOf(codes: readonly RefusalCode[], isAnthropic: boolean): object 
     headers: { "x-request-id": REQUEST_ID, ...(canRetry ? { "retry-after": { $ref: "#/components/headers/RetryAfter" } } : {}) },
     content: {
       "application/json": {
-        schema: refTo(isAnthropic ? clients.AnthropicErrorBody : clients.ErrorBody),
+        schema: refTo(isAnthropic ? AnthropicErrorBody : ErrorBody),
         examples: Object.fromEntries(examples),
       },
     },
