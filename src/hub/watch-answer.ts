@@ -31,9 +31,8 @@ export function watchAnswer(
     const quietMs = clock.nowMs() - body.lastMovedMs;
     const limitMs = isClientsTurn ? CLIENT_STALL_MS : chunkLimitMs;
     if (quietMs >= limitMs) return onOverdue(isClientsTurn ? "client_stalled" : "chunk_timeout");
-    // The turn may change before its limit is reached, so the shorter one decides when to look again.
-    timer = clock.startTimer(Math.max(MIN_CHECK_MS, Math.min(CLIENT_STALL_MS, chunkLimitMs) - quietMs), check);
+    // The turn may change meanwhile, and the other side's limit then begins anew.
+    const othersLimitMs = isClientsTurn ? chunkLimitMs : CLIENT_STALL_MS;
+    timer = clock.startTimer(Math.min(limitMs - quietMs, othersLimitMs), check);
   }
 }
-
-const MIN_CHECK_MS = 50;

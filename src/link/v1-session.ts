@@ -14,6 +14,7 @@ import { ignoreFrame, isUsableStatus, onModelsUpdate, type Session, type Session
 interface V1Attempt {
   readonly id: AttemptId;
   readonly isStreaming: boolean;
+  readonly sentAtUnixMs: number;
   state: V1State;
 }
 
@@ -40,10 +41,11 @@ class V1Session implements Session {
   readonly #names = new Map<AttemptId, string>();
   readonly #probe: CancelProbe;
   #lastNumber = 0;
+  #lastProbe = 0;
 
   constructor(world: SessionWorld) {
     this.#world = world;
-    this.#probe = new CancelProbe(world.clock, () => world.wire.ping());
+    this.#probe = new CancelProbe(world.clock, () => (this.#lastProbe = world.wire.ping()));
     this.handle = {
       send: (job) => this.#send(job),
       cancel: (attempt, cause) => this.#cancel(attempt, cause),
@@ -87,7 +89,8 @@ class V1Session implements Session {
       headers: request.headers,
     });
     if (fate === "lost") return false;
-    this.#attempts.set(name, { id: job.attempt, isStreaming: request.isStreaming, state: { kind: "sent" } });
+    const sentAtUnixMs = this.#world.clock.unixMs();
+    this.#attempts.set(name, { id: job.attempt, isStreaming: request.isStreaming, sentAtUnixMs, state: { kind: "sent" } });
     this.#names.set(job.attempt, name);
     return true;
   }
@@ -166,8 +169,10 @@ class V1Session implements Session {
   #onPong(load: number | null, stamp: number | null): void {
     const { hub, worker } = this.#world;
     if (load !== null) hub.reportLoad(worker, load);
+    // What was sent after the ping may not be part of the load in its pong: counted in, it would hide one that still runs.
+    const pingedAt = stamp ?? this.#lastProbe;
     let live = 0;
-    for (const entry of this.#attempts.values()) if (entry.state.kind !== "unwanted") live++;
+    for (const { state, sentAtUnixMs } of this.#attempts.values()) if (state.kind !== "unwanted" && sentAtUnixMs < pingedAt) live++;
     for (const name of this.#probe.onPong(load ?? 0, live, stamp)) {
       const entry = this.#remove(name);
       if (entry !== null) hub.acknowledgeCancel(entry.id);

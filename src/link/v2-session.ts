@@ -71,12 +71,14 @@ class V2Session implements Session {
   onBinary(frame: Uint8Array): void {
     if (frame.byteLength > V2_FRAME_MAX_BYTES) throw new PeerError(CLOSE.frameTooLarge.code, CLOSE.frameTooLarge.reason);
     const { kind, attempt, bytes } = decodeBodyFrame(frame);
-    const answer = this.#attempts.get(attempt)?.state;
-    if (kind !== "response" || answer?.kind !== "answering") return ignoreFrame(this.#world, "body");
+    const entry = this.#attempts.get(attempt);
+    // Bytes before the answer began would be missing from it: better no answer than one with a hole.
+    if (kind === "response" && entry?.state.kind === "sent") return this.#fail(entry, "backend_error");
+    const answer = entry?.state;
+    if (kind !== "response" || entry === undefined || answer?.kind !== "answering") return ignoreFrame(this.#world, "body");
     answer.window -= bytes.byteLength;
     answer.received += bytes.byteLength;
     if (answer.window < 0) throw new PeerError(CLOSE.protocolError.code, CLOSE.protocolError.reason);
-    const entry = this.#attempts.get(attempt)!;
     if (!entry.isStreaming && answer.received > UNARY_ANSWER_MAX_BYTES) return this.#fail(entry, "backend_error");
     answer.body.push(bytes);
   }

@@ -47,11 +47,6 @@ export class KeyLookup {
     return await this.#atMost(answer); // (3)
   }
 
-  /** A key that is known by now is no stranger. */
-  forget(digest: string): void {
-    this.#strangers.delete(digest);
-  }
-
   async #ask(digest: string): Promise<Found> {
     const { store, clock, health } = this.#options;
     if (this.#asking >= LOOKUPS_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));

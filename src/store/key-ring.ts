@@ -163,7 +163,6 @@ export class KeyRing {
     const version = await this.#health.watch("reading", this.#store.version());
     const list = await this.#health.watch("reading", this.#store.list());
     for (const key of this.#table.replaceAll(list, changes)) this.#end(key);
-    for (const { digest } of list) this.#lookup.forget(digest);
     this.#version = version;
   }
 

@@ -27,10 +27,6 @@ export class StrangerCache {
     if (oldest !== undefined) this.#untilMs.delete(oldest);
   }
 
-  delete(digest: string): void {
-    this.#untilMs.delete(digest);
-  }
-
   get size(): number {
     return this.#untilMs.size;
   }
