@@ -200,7 +200,7 @@ export class Exchange implements ClientHandle {
   #headers(head: AnswerHead, route: AnswerRoute, isSse: boolean): Headers {
     const headers = headersToClient(head.headers, isSse);
     headers.set("x-request-id", this.#request.publicId);
-    headers.set("x-modelrelay-worker", encodeURIComponent(route.workerName));
+    headers.set("x-modelrelay-worker", encodeURIComponent(route.workerName.toWellFormed()));
     headers.set("x-modelrelay-queue-ms", String(Math.round(route.queuedMs)));
     headers.set("x-modelrelay-attempts", String(route.tries));
     return headers;

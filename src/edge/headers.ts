@@ -51,7 +51,7 @@ export function headersToClient(headers: Readonly<Record<string, string>>, isStr
   const passed = new Headers();
   for (const [name, value] of Object.entries(headers)) {
     const lower = name.toLowerCase();
-    if (FROM_BACKEND.test(lower) && isFieldValue(value)) passed.set(lower, value);
+    if (FROM_BACKEND.test(lower) && isFieldName(lower) && isFieldValue(value)) passed.set(lower, value);
   }
   if (isStream) {
     passed.set("cache-control", "no-cache, no-transform");
@@ -60,10 +60,14 @@ export function headersToClient(headers: Readonly<Record<string, string>>, isStr
   return passed;
 }
 
-/** RFC 9110 5.5: no control characters but tab. A value with others is dropped rather than mended. */
+/** RFC 9110 5.1: a token. */
+function isFieldName(name: string): boolean {
+  return /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name);
+}
+
+/** RFC 9110 5.5: no control characters but tab, and nothing beyond a byte. A value with others is dropped rather than mended. */
 export function isFieldValue(value: string): boolean {
-  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
-  return !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value);
+  return /^[\t\u0020-\u007e\u0080-\u00ff]*$/.test(value);
 }
 
 /** What a client may call its request: short and harmless in a log, a header and a URL. */
