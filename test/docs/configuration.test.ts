@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { readConfigFile } from "../../src/cli/config-file.ts";
 import { type AnyOption, fileKey, type OptionTable } from "../../src/cli/option.ts";
 import { HEALTH_OPTIONS } from "../../src/cli/options-health.ts";
+import { KEYS_OPTIONS } from "../../src/cli/options-keys.ts";
 import { SERVE_OPTIONS } from "../../src/cli/options-serve.ts";
 import { UP_OPTIONS } from "../../src/cli/options-up.ts";
 import { WORK_OPTIONS } from "../../src/cli/options-work.ts";
@@ -24,6 +25,7 @@ test.each([
   ["serve", SERVE_OPTIONS],
   ["work", WORK_OPTIONS],
   ["up", UP_OPTIONS],
+  ["keys", KEYS_OPTIONS],
   ["health", HEALTH_OPTIONS],
 ] as const)("[M1] docs/configuration.md has every option of %s, as the program reads it", (command, options) => {
   expectMade("docs/configuration.md", `options of ${command}`, describeGroups(optionsOf(options)));

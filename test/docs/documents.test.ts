@@ -4,7 +4,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UsageError } from "../../src/base/errors.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
+import { splitWords } from "../../src/cli/keys-words.ts";
 import type { OptionTable } from "../../src/cli/option.ts";
+import { CREATE_OPTIONS, LIST_OPTIONS, REVOKE_OPTIONS } from "../../src/cli/options-keys.ts";
+import { OPERATOR_OPERATIONS } from "../../src/admin/openapi-operators.ts";
+import { NewKey } from "../../src/admin/key-schema.ts";
 import { parseOptions } from "../../src/cli/parse.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { allDocuments, type Document, fencesOf, readDocument, ROOT, sectionOf, tableRows } from "./documents.ts";
@@ -15,9 +19,9 @@ const tables = new Map(await Promise.all(COMMANDS.map(async ({ name, load }) => 
 const options = [...tables.values()].flatMap((table: OptionTable) => Object.values(table));
 
 // Flags of other programs that the documents show, those every command has, and examples of how flags are written.
-const OTHER_FLAGS = new Set(["--help", "--version", "--frozen-lockfile", "--port", "--bun", "--flag", "--no-flag"]);
+const OTHER_FLAGS = new Set(["--help", "--version", "--frozen-lockfile", "--port", "--bun", "--flag", "--no-flag", "--cacert"]);
 // Variables of other programs.
-const OTHER_VARIABLES = /^(ANTHROPIC|OPENAI)_|^(UPDATE_DOCS|NO_COLOR|HTTPS_PROXY|HTTP_PROXY|ALL_PROXY|NO_PROXY)$/;
+const OTHER_VARIABLES = /^(ANTHROPIC|OPENAI)_|^(NODE_EXTRA_CA_CERTS|UPDATE_DOCS|NO_COLOR|HTTPS_PROXY|HTTP_PROXY|ALL_PROXY|NO_PROXY)$/;
 
 test("there is something to check", () => {
   expect(documents.map(({ path }) => path)).toContain("README.md");
@@ -40,7 +44,8 @@ test("[M4] every relative link leads to a file, and its fragment to a heading", 
 });
 
 test("[M4] every flag that is mentioned exists", () => {
-  const known = new Set(options.flatMap(({ flag }) => [`--${flag}`, `--no-${flag}`]));
+  const ofBenchmark = readFileSync(join(ROOT, "scripts/bench/options.ts"), "utf8").match(/--[a-z][a-z-]+/g) ?? [];
+  const known = new Set([...options.flatMap(({ flag }) => [`--${flag}`, `--no-${flag}`]), ...ofBenchmark]);
   const wrong = mentions(/(?<![\w-])--[a-z][a-z-]+\b/gi).filter(([, flag]) => !known.has(flag) && !OTHER_FLAGS.has(flag));
   expect(wrong).toEqual([]);
 });
@@ -67,8 +72,7 @@ test("[M4] every command line that is shown is one the program takes", () => {
   const lines = documents.flatMap(({ path, text }) => commandLines(text).map((line) => [path, line] as const));
   expect(lines.length).toBeGreaterThan(5);
   const refusals = lines.flatMap(([path, line]) => {
-    const [name = "", ...args] = line.split(/\s+/);
-    const table = tables.get(name);
+    const { name, table, args } = commandOf(line);
     if (table === undefined) return [`${path}: there is no command ${name}`];
     if (args.includes("--help")) return [];
     try {
@@ -103,6 +107,13 @@ test("[M6] docs/architecture.md has a row for each folder of src that the progra
   }).toEqual({ notDescribed: [], notThere: [] });
 });
 
+test("[M6] docs/operations.md names every route of the operators' API, and every field of a new key", () => {
+  const section = sectionOf(readDocument("docs/operations.md").text, "## The admin API");
+  const names = tableRows(section).flatMap(([cell]) => [...cell!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!));
+  const routes = OPERATOR_OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
+  expect(names.sort()).toEqual([...routes, ...Object.keys(NewKey.entries)].sort());
+});
+
 test("[M6] docs/operations.md lists every message that relay and worker log, and no other", () => {
   const section = sectionOf(readDocument("docs/operations.md").text, "## Log lines");
   const documented = new Set(tableRows(section).map(([message]) => message!.replaceAll("`", "")));
@@ -134,7 +145,22 @@ function mentions(pattern: RegExp): readonly (readonly [path: string, found: str
 function commandLines(text: string): readonly string[] {
   const shell = fencesOf(text).filter(({ info }) => /^sh\b/.test(info));
   const lines = shell.flatMap(({ body }) => body.replaceAll(/\\\n\s*/g, " ").split("\n"));
-  return lines.flatMap((line) => /^(?:[A-Z_]+=\S+ )*bun src\/main\.ts (.+?)\s*(?:&|#.*)?$/.exec(line)?.[1] ?? []);
+  return lines.flatMap((line) => /^(?:[A-Z_]+=\S+ )*bun src\/main\.ts (.+?)\s*(?:[&>#].*)?$/.exec(line)?.[1] ?? []);
+}
+
+const KEY_VERBS = new Map<string, OptionTable>([
+  ["create", CREATE_OPTIONS],
+  ["list", LIST_OPTIONS],
+  ["revoke", REVOKE_OPTIONS],
+]);
+
+/** The command of a line, its options and its flags; `keys` has a word behind it that decides, and may have more. */
+function commandOf(line: string): { readonly name: string; readonly table: OptionTable | undefined; readonly args: readonly string[] } {
+  const [name = "", ...args] = line.split(/\s+/);
+  const [verb = "", ...rest] = args;
+  if (name !== "keys" || verb.startsWith("-")) return { name, table: tables.get(name), args };
+  const table = KEY_VERBS.get(verb);
+  return { name: `keys ${verb}`, table, args: table === REVOKE_OPTIONS ? splitWords(table, rest).flags : rest };
 }
 
 /** The files that make up the program, with their text: those that main.ts imports, directly or not. */
