@@ -33,6 +33,9 @@ const WORKER = {
   version: VERSION,
   address: "192.0.2.7",
   connected_at: 1_790_000_000,
+  last_heartbeat_at: 1_790_000_012,
+  cooling_down: false,
+  slots_taken: 1,
 } as const;
 
 const KEY = {

@@ -57,12 +57,12 @@ function statsOf({ hub, clock, provider }: StatsWorld, startedMs: number): v.Inf
     queue_depth: Object.fromEntries([[provider, depth]]),
     queue_depth_by_model: Object.fromEntries(waiting),
     active_workers: hub.workers.size,
-    workers: [...hub.workers.values()].map(({ id, info, isDraining }) => ({
+    workers: [...hub.workers.values()].map(({ id, info, drainedBy }) => ({
       worker_id: id,
       worker_name: info.name,
       in_flight_count: running.get(id) ?? 0,
       max_concurrent: info.slots,
-      is_draining: isDraining,
+      is_draining: drainedBy !== null,
     })),
     requests: {
       accepted: counters.accepted,

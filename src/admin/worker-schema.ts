@@ -1,5 +1,7 @@
 // A connected worker as operators see it.
 import * as v from "valibot";
+import type { Clock } from "../base/clock.ts";
+import type { WorkerStanding } from "../scheduler/scheduler.ts";
 import type { ConnectedWorker } from "../hub/hub.ts";
 
 export const Worker = v.object({
@@ -16,14 +18,22 @@ export const Worker = v.object({
   version: v.nullable(v.string()),
   address: v.string(),
   connected_at: v.pipe(v.number(), v.description("Unix seconds")),
+  last_heartbeat_at: v.pipe(v.number(), v.description("its last sign of life, in Unix seconds")),
   cooling_down: v.optional(v.pipe(v.boolean(), v.description("its backend refused connections: it gets nothing for a while"))),
-  last_heartbeat_at: v.optional(v.pipe(v.number(), v.description("its last sign of life, in Unix seconds"))),
+  slots_taken: v.optional(v.pipe(v.number(), v.description("cancelled requests it has not accounted for included"))),
 });
 
 export const WorkerList = v.object({ workers: v.array(Worker) });
 
-export function toWorker(worker: ConnectedWorker, inFlight: number): v.InferOutput<typeof Worker> {
-  const { id, info } = worker;
+/** `standing` null: how the scheduler sees it is not known here, and left out. */
+export function toWorker(
+  worker: ConnectedWorker,
+  inFlight: number,
+  standing: WorkerStanding | null,
+  clock: Clock,
+): v.InferOutput<typeof Worker> {
+  const { id, info, life } = worker;
+  const lastHeardUnixMs = clock.unixMs() - (clock.nowMs() - life.lastHeardMs);
   return {
     worker_id: id,
     worker_name: info.name,
@@ -33,10 +43,12 @@ export function toWorker(worker: ConnectedWorker, inFlight: number): v.InferOutp
     max_concurrent: info.slots,
     reported_load: info.load,
     in_flight_count: inFlight,
-    is_draining: worker.isDraining,
+    is_draining: worker.drainedBy !== null,
     protocol: info.protocol,
     version: info.version,
     address: info.address,
     connected_at: Math.floor(worker.connectedAtUnixMs / 1000),
+    last_heartbeat_at: Math.floor(lastHeardUnixMs / 1000),
+    ...(standing === null ? {} : { cooling_down: standing.isCoolingDown, slots_taken: standing.slotsTaken }),
   };
 }

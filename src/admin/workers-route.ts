@@ -1,5 +1,6 @@
 // Looking at connected workers, and taking them out of rotation and back.
 import { RelayError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { ConnectedWorker, Hub } from "../hub/hub.ts";
 import type { WorkerId } from "../scheduler/events.ts";
@@ -8,25 +9,28 @@ import { toWorker } from "./worker-schema.ts";
 
 export interface WorkersWorld {
   readonly hub: Hub;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
-export function listWorkers(c: AdminContext, { hub }: WorkersWorld): Response {
+export function listWorkers(c: AdminContext, { hub, clock }: WorkersWorld): Response {
   const running = runningByWorker(hub);
-  return answer(c, 200, { workers: [...hub.workers.values()].map((worker) => toWorker(worker, running.get(worker.id) ?? 0)) });
+  const workers = [...hub.workers.values()].map((worker) => toWorker(worker, running.get(worker.id) ?? 0, hub.standing(worker.id), clock));
+  return answer(c, 200, { workers });
 }
 
 /** It finishes what it has and gets nothing new, until it is resumed. */
 export function drainWorker(c: AdminContext, world: WorkersWorld, id: WorkerId): Response {
   const worker = workerOf(world, id);
-  world.hub.drainWorker(id);
+  world.hub.drainWorker(id, "operator");
   world.log.info("worker taken out of rotation", { worker_id: id, worker_name: worker.info.name });
   return answerWorker(c, world, 200, worker);
 }
 
 export function resumeWorker(c: AdminContext, world: WorkersWorld, id: WorkerId): Response {
   const worker = workerOf(world, id);
-  world.hub.resumeWorker(id);
+  if (!world.hub.resumeWorker(id))
+    throw new RelayError("invalid_request", "This worker is shutting down by itself and takes no more requests.");
   world.log.info("worker back in rotation", { worker_id: id, worker_name: worker.info.name });
   return answerWorker(c, world, 200, worker);
 }
@@ -50,8 +54,8 @@ export function runningByWorker({ requests }: Hub): ReadonlyMap<WorkerId, number
   return running;
 }
 
-function answerWorker(c: AdminContext, { hub }: WorkersWorld, status: number, worker: ConnectedWorker): Response {
-  return answer(c, status, toWorker(worker, runningByWorker(hub).get(worker.id) ?? 0));
+function answerWorker(c: AdminContext, { hub, clock }: WorkersWorld, status: number, worker: ConnectedWorker): Response {
+  return answer(c, status, toWorker(worker, runningByWorker(hub).get(worker.id) ?? 0, hub.standing(worker.id), clock));
 }
 
 function workerOf({ hub }: WorkersWorld, id: WorkerId): ConnectedWorker {

@@ -10,6 +10,7 @@ import { Catalogue } from "./catalogue.ts";
 import { Counters } from "./counters.ts";
 import type { AnswerHead, ClientHandle, RelayRequest, WorkerHandle, WorkerInfo } from "./handles.ts";
 import type { Dispatched, LiveRequest } from "./live-request.ts";
+import type { WorkerStanding } from "../scheduler/scheduler.ts";
 import type { SchedulerSeam } from "./seam.ts";
 import { watchAnswer, type WatchLimits } from "./watch-answer.ts";
 
@@ -24,8 +25,11 @@ export interface ConnectedWorker {
   readonly id: WorkerId;
   readonly handle: WorkerHandle;
   readonly connectedAtUnixMs: number;
+  /** Its signs of life, as its link sees them. */
+  readonly life: { readonly lastHeardMs: number };
   info: WorkerInfo;
-  isDraining: boolean;
+  /** Who took it out of rotation; null: it takes work. */
+  drainedBy: "worker" | "operator" | null;
 }
 
 export class Hub {
@@ -86,9 +90,9 @@ export class Hub {
 
   // ---- for the links ----
 
-  join(id: WorkerId, info: WorkerInfo, handle: WorkerHandle): void {
+  join(id: WorkerId, info: WorkerInfo, handle: WorkerHandle, life: ConnectedWorker["life"]): void {
     const { clock, scheduler } = this.#world;
-    this.#workers.set(id, { id, info, handle, connectedAtUnixMs: clock.unixMs(), isDraining: false });
+    this.#workers.set(id, { id, info, handle, life, connectedAtUnixMs: clock.unixMs(), drainedBy: null });
     this.catalogue.set(id, info);
     const { instance, models, slots, load } = info;
     scheduler.post({ type: "worker-joined", worker: id, instance, models, slots, load });
@@ -101,19 +105,21 @@ export class Hub {
   }
 
   /** It takes no more work, by its own word or an operator's. */
-  drainWorker(id: WorkerId): void {
+  drainWorker(id: WorkerId, by: "worker" | "operator"): void {
     const worker = this.#workers.get(id);
     if (worker === undefined) return;
-    worker.isDraining = true;
+    // What a worker says of itself stands: an operator cannot take it back.
+    if (worker.drainedBy !== "worker") worker.drainedBy = by;
     this.#world.scheduler.post({ type: "worker-draining", worker: id });
   }
 
-  /** Undoes drainWorker. */
-  resumeWorker(id: WorkerId): void {
+  /** Undoes an operator's drainWorker. False: the worker drains by its own word, and would take nothing. */
+  resumeWorker(id: WorkerId): boolean {
     const worker = this.#workers.get(id);
-    if (worker === undefined) return;
-    worker.isDraining = false;
+    if (worker === undefined || worker.drainedBy === "worker") return false;
+    worker.drainedBy = null;
     this.#world.scheduler.post({ type: "worker-resumed", worker: id });
+    return true;
   }
 
   changeModels(id: WorkerId, models: readonly string[], unlisted: readonly string[]): void {
@@ -173,6 +179,11 @@ export class Hub {
   }
 
   // ---- for server and admin ----
+
+  /** How the scheduler sees a worker; null when that is not known here. */
+  standing(id: WorkerId): WorkerStanding | null {
+    return this.#world.scheduler.standing(id);
+  }
 
   get workers(): ReadonlyMap<WorkerId, ConnectedWorker> {
     return this.#workers;

@@ -1,8 +1,8 @@
 // The seam between hub and scheduler, which promises no answer within the same tick: one process has its own scheduler behind it,
 // several relays may share one over the network.
 import type { Clock, Timer } from "../base/clock.ts";
-import type { Effect, RequestId, SchedulerEvent, SchedulerLimits } from "../scheduler/events.ts";
-import { Scheduler } from "../scheduler/scheduler.ts";
+import type { Effect, RequestId, SchedulerEvent, SchedulerLimits, WorkerId } from "../scheduler/events.ts";
+import { Scheduler, type WorkerStanding } from "../scheduler/scheduler.ts";
 
 export interface SchedulerSeam {
   /** Events take effect in the order they are posted. */
@@ -11,6 +11,8 @@ export interface SchedulerSeam {
   onEffects(perform: (effects: readonly Effect[]) => void): void;
   /** Place in the queue of its model, 1 being next; null when it does not wait, or when that is not known here. */
   position(request: RequestId): number | null;
+  /** How the scheduler sees a worker; null when that is not known here. */
+  standing(worker: WorkerId): WorkerStanding | null;
   stop(): void;
 }
 
@@ -51,6 +53,7 @@ export function createLocalScheduler(limits: SchedulerLimits, clock: Clock): Sch
       perform = receiver;
     },
     position: (request) => scheduler.position(request),
+    standing: (worker) => scheduler.standing(worker),
     stop: () => wake?.stop(),
   };
 }

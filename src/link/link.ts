@@ -167,7 +167,7 @@ export class Link {
       version: register.version ?? null,
       address,
     };
-    hub.join(worker, info, session.handle);
+    hub.join(worker, info, session.handle, wire);
   }
 }
 

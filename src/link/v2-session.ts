@@ -152,7 +152,7 @@ class V2Session implements Session {
         return this.#outbox.onCredit(message.attempt, message.bytes);
       case "draining":
         log.info("graceful shutdown", { worker_id: worker, by: "worker" });
-        return hub.drainWorker(worker);
+        return hub.drainWorker(worker, "worker");
       case "models_update":
         return onModelsUpdate(this.#world, message);
       case "pong":

@@ -260,6 +260,12 @@ export class Scheduler {
     return request?.state.kind === "queued" ? this.#ledger.queue.position(request) : null;
   }
 
+  /** Null: not connected. */
+  standing(id: WorkerId): WorkerStanding | null {
+    const worker = this.#ledger.roster.workers.get(id);
+    return worker === undefined ? null : { slotsTaken: worker.attempts.size, isCoolingDown: worker.isCoolingDown };
+  }
+
   counts(): SchedulerCounts {
     const { size: queued, bytes: queuedBytes } = this.#ledger.queue;
     return {
@@ -287,6 +293,12 @@ export class Scheduler {
     const worker = this.#ledger.roster.workers.get(id);
     if (worker !== undefined) act(worker);
   }
+}
+
+export interface WorkerStanding {
+  /** Cancelled requests that are not accounted for included. */
+  readonly slotsTaken: number;
+  readonly isCoolingDown: boolean;
 }
 
 export interface SchedulerCounts {

@@ -51,6 +51,8 @@ test("[A3] workers are listed with what they said of themselves and what they wo
     address: "127.0.0.1",
     is_draining: false,
     connected_at: expect.any(Number),
+    last_heartbeat_at: expect.any(Number),
+    cooling_down: false,
     worker_id: expect.any(String),
   };
   const list: unknown = await rig.json("/admin/workers");
@@ -64,6 +66,7 @@ test("[A3] workers are listed with what they said of themselves and what they wo
         max_concurrent: 2,
         reported_load: 3,
         in_flight_count: 0,
+        slots_taken: 0,
         protocol: "2026-11-bridge-v2",
         version: "scripted",
       },
@@ -75,6 +78,7 @@ test("[A3] workers are listed with what they said of themselves and what they wo
         max_concurrent: 7,
         reported_load: 0,
         in_flight_count: 1,
+        slots_taken: 1,
         protocol: "2026-04-bridge-v1",
         version: null,
       },

@@ -138,7 +138,7 @@ test("[W3] a worker that was told to drain gets work again when it is resumed", 
   await using relay = startTestRelay();
   await using worker = await startV2Worker(relay);
   const [connected] = relay.hub.workers.values();
-  relay.hub.drainWorker(connected!.id);
+  relay.hub.drainWorker(connected!.id, "operator");
   expect(relay.log.of("worker drained")).toHaveLength(1);
   const response = relay.post("/v1/chat/completions", { model: "m" });
   await relay.requests(1);

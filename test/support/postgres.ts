@@ -70,11 +70,11 @@ export class TestPostgres implements AsyncDisposable {
 
   /** Every process of it stands still: connections stay open and nothing answers. */
   freeze(): void {
-    for (const pid of this.#processes) process.kill(pid, "SIGSTOP");
+    this.#signal("SIGSTOP");
   }
 
   thaw(): void {
-    for (const pid of this.#processes) process.kill(pid, "SIGCONT");
+    this.#signal("SIGCONT");
   }
 
   /** Ends it at once, as a crash would; `run` starts it again with its data. */
@@ -102,6 +102,16 @@ export class TestPostgres implements AsyncDisposable {
       return true;
     } catch {
       return false;
+    }
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    for (const pid of this.#processes) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // A connection's process has just ended.
+      }
     }
   }
 
