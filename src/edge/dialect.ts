@@ -28,7 +28,7 @@ export interface Problem {
   readonly retryAfterSecs?: number | null;
 }
 
-export function problemMessage(problem: Problem): string {
+function problemMessage(problem: Problem): string {
   const { message } = REFUSALS[problem.code];
   return problem.detail === null ? message : `${message} ${problem.detail}`;
 }

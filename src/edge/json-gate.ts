@@ -8,7 +8,7 @@ export interface Routing {
   readonly isStreaming: boolean;
 }
 
-export const MODEL_MAX_CHARS = 256;
+const MODEL_MAX_CHARS = 256;
 /** Deeper nesting than any client sends, and far from what would hurt a parser. */
 const NESTING_MAX = 64;
 

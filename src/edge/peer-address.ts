@@ -32,7 +32,7 @@ export function clientAddress(peer: string, forwardedFor: string | null, proxies
 }
 
 /** Without the IPv6 clothing a dual-stack socket puts on IPv4 peers. */
-export function plainAddress(address: string): string {
+function plainAddress(address: string): string {
   const bare = address.replace(/^\[(.*)\]$/, "$1");
   const mapped = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(bare);
   return mapped?.[1] ?? bare;

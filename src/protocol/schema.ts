@@ -9,14 +9,13 @@ export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 export const positiveCount = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 export const attemptNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(0xffff_ffff));
 export const headers = v.record(v.string(), v.string());
-export const names = v.array(v.string());
+const names = v.array(v.string());
 
 /** Reasons of the field protocol; anything else travels as `{ other }`. */
 export const cancelReason = v.union([
   v.picklist(["client_disconnect", "timeout", "graceful_shutdown", "worker_disconnect", "requeue_exhausted", "server_shutdown"]),
   v.object({ other: v.string() }),
 ]);
-export type CancelReason = v.InferOutput<typeof cancelReason>;
 
 export const tokenCounts = v.object({
   prompt_tokens: v.nullish(count),

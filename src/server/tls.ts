@@ -17,7 +17,7 @@ export interface TlsMaterial {
 }
 
 /** How often the files are looked at; whoever renews certificates does so days ahead. */
-export const TLS_CHECK_INTERVAL_MS = 5_000;
+const TLS_CHECK_INTERVAL_MS = 5_000;
 
 /** @throws UsageError naming the file and what is wrong with it */
 export function readTls({ certFile, keyFile }: TlsFiles): TlsMaterial {

@@ -1,3 +1,4 @@
+// Where the backend and the relay are reached, from what operators write as their URLs.
 import { describe, expect, test } from "bun:test";
 import { backendUrl, inferenceUrl } from "../../src/worker/backend-address.ts";
 import { proxyFor, relayAddress } from "../../src/worker/relay-address.ts";

@@ -1,3 +1,4 @@
+// What a worker tells its relay of its backend's models.
 import { describe, expect, test } from "bun:test";
 import { toAnnouncement } from "../../src/worker/announcement.ts";
 

@@ -1,3 +1,4 @@
+// How long a worker waits before it tries again, as pure functions.
 import { describe, expect, test } from "bun:test";
 import {
   awayDelayMs,

@@ -1,6 +1,6 @@
 // Cancelling reaches the backend, in every phase and on both protocols.
 import { describe, expect, test } from "bun:test";
-import { until } from "../support/until.ts";
+import { turns, until } from "../support/until.ts";
 import { startV1Rig, startV2Rig } from "./rig.ts";
 
 describe("[D5] v2: a cancel closes the backend's connection and is answered", () => {
@@ -40,13 +40,13 @@ describe("[D5] v2: a cancel closes the backend's connection and is answered", ()
     await using rig = await startV2Rig();
     const attempt = rig.relay.request(rig.peer);
     const call = (await rig.backend.call()).sse();
-    const flood = setInterval(() => call.isClosed || call.chunk("data: x\n\n"), 0);
+    const flood = floodUntilClosed(call);
     await until(() => rig.relay.length(rig.peer, attempt) > 0, "bytes");
     rig.peer.send({ type: "cancel", attempt });
     await rig.relay.about(rig.peer, "cancelled", attempt);
     const frames = rig.peer.frames.length;
     await until(() => call.isClosed, "the backend to see it");
-    clearInterval(flood);
+    await flood;
     rig.peer.send({ type: "ping" });
     await rig.peer.next("pong");
     expect(rig.peer.frames).toHaveLength(frames);
@@ -116,3 +116,11 @@ describe("[D5] v1: a cancel closes the backend's connection and is not answered"
     expect(rig.worker.log.of("cancelled")).toHaveLength(1);
   });
 });
+
+/** Writes as long as somebody reads. */
+async function floodUntilClosed(call: { readonly isClosed: boolean; chunk(text: string): unknown }): Promise<void> {
+  while (!call.isClosed) {
+    call.chunk("data: x\n\n");
+    await turns();
+  }
+}

@@ -1,3 +1,4 @@
+// Which headers a worker passes on, either way.
 import { describe, expect, test } from "bun:test";
 import { toBackendHeaders, toRelayHeaders } from "../../src/worker/headers.ts";
 
