@@ -1,9 +1,12 @@
 // What every key store promises, asked of each kind of store alike.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { StoreUnavailable } from "../../src/store/key-store.ts";
 import { POSTGRES_MISSING, TestPostgres } from "../support/postgres.ts";
 import { failureOf } from "../support/until.ts";
 import { makeKey, STORE_KINDS, type StorePlace } from "./kinds.ts";
+
+// A busy machine is slow to start a server and to make a database.
+setDefaultTimeout(30_000);
 
 let postgres: TestPostgres | null = null;
 beforeAll(async () => {

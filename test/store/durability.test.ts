@@ -1,5 +1,5 @@
 // What was answered with success is there afterwards: asked of processes that are killed in the middle of their work.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { startKeyRing } from "../../src/store/key-ring.ts";
 import { openKeyStore } from "../../src/store/open-store.ts";
@@ -13,6 +13,8 @@ const KEY_MAKER = new URL("./key-maker-process.ts", import.meta.url).pathname;
 const ENOUGH = 20;
 // A busy machine starts processes slowly.
 const START_LIMIT_MS = 15_000;
+
+setDefaultTimeout(2 * START_LIMIT_MS);
 
 let postgres: TestPostgres | null = null;
 beforeAll(async () => {

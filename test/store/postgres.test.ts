@@ -1,5 +1,5 @@
 // What only a database server can do: be of an earlier installation, go away, freeze, refuse.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { UsageError } from "../../src/base/errors.ts";
 import { digestOf, makeSecret, plainTerms } from "../../src/store/api-key.ts";
@@ -13,6 +13,9 @@ import { failureOf, turns, until } from "../support/until.ts";
 import { makeKey } from "./kinds.ts";
 import { startPickyPooler } from "./picky-pooler.ts";
 import { startRigOn } from "./rig.ts";
+
+// A busy machine is slow to start a server and to make a database.
+setDefaultTimeout(30_000);
 
 const EARLIER_TABLE = `CREATE TABLE server_api_keys (
   id uuid PRIMARY KEY, name text NOT NULL, prefix text NOT NULL, hash bytea NOT NULL UNIQUE,
@@ -174,12 +177,24 @@ describe.skipIf(POSTGRES_MISSING !== null)(title, () => {
   test("[Y11] no more connections than that are opened, however much is asked at once", async () => {
     const url = await postgres.database();
     const store = await open(url);
-    await Promise.all(Array.from({ length: 200 }, () => store.findByDigest(makeKey().digest)));
-    const [row] = await postgres.query(
-      url,
-      "SELECT count(*)::int AS open FROM pg_stat_activity WHERE application_name = 'modelrelay' AND datname = current_database()",
-    );
-    expect(row?.["open"]).toBe(CONNECTIONS_MAX);
+    const connections = async (): Promise<number> => {
+      const ours = "application_name = 'modelrelay' AND datname = current_database()";
+      const [row] = await postgres.query(url, `SELECT count(*)::int AS open FROM pg_stat_activity WHERE ${ours}`);
+      return Number(row?.["open"]);
+    };
+    // While somebody holds the table, all of them wait.
+    const held = postgres.query(url, "BEGIN; LOCK TABLE server_api_keys; SELECT pg_sleep(1); COMMIT");
+    const answers = Promise.all(Array.from({ length: 200 }, () => store.findByDigest(makeKey().digest)));
+    let most = 0;
+    await Promise.all([
+      held,
+      until(async () => {
+        most = Math.max(most, await connections());
+        return most >= CONNECTIONS_MAX;
+      }, "every connection is taken"),
+    ]);
+    await answers;
+    expect(Math.max(most, await connections())).toBe(CONNECTIONS_MAX);
     await store.close();
   });
 

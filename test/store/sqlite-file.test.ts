@@ -49,6 +49,19 @@ test("[Y3] the database and its side files are the owner's alone, whatever the u
   }
 });
 
+test("[Y1] no byte of the files beyond the shown prefix is of a secret", async () => {
+  using at = temporaryDirectory();
+  const store = openSqliteStore(at.path);
+  const rig = await startRigOn(store);
+  const { secret } = await rig.ring.create(plainTerms("laptop"));
+  expect((await rig.ring.authenticate(secret)).kind).toBe("key");
+  await rig.ring.stop();
+  const bytes = readdirSync(at.path).map((file) => readFileSync(join(at.path, file), "latin1"));
+  expect(bytes.some((text) => text.includes(secret.slice(0, 10)))).toBe(true);
+  expect(bytes.some((text) => text.includes(secret.slice(0, 11)) || text.includes(secret.slice(10, 20)))).toBe(false);
+  await store.close();
+});
+
 test("[Y3] a copied file that others could read is made private; a directory that was there keeps its mode", async () => {
   using at = temporaryDirectory();
   const file = await fill(at.path);
