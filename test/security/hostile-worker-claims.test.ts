@@ -174,9 +174,9 @@ attack("slots and loads beyond reason, in both protocols", async ({ v1, v2, ask,
 });
 
 attack("loads, slots and stamps that are no numbers close the connection", async ({ relay, v2, owns }) => {
-  for (const current_load of [-1, 1.5, "many", {}, 1e400]) {
+  for (const current_load of ["-1", "1.5", '"many"', "{}", "1e400"]) {
     const evil = await v2({ answersPings: false });
-    evil.sendRaw(`{"type":"pong","current_load":${current_load === Infinity ? "1e400" : JSON.stringify(current_load)}}`);
+    evil.sendRaw(`{"type":"pong","current_load":${current_load}}`);
     expect((await evil.closedByRelay()).code).toBe(1002);
   }
   for (const max_concurrent of [-1, 1.5, "4", null, [4]]) {

@@ -24,7 +24,7 @@ attack("a first frame that is binary, no JSON, of another type or of another sha
     JSON.stringify({ ...REGISTER, models: [1] }),
     JSON.stringify({ ...REGISTER, protocol_version: "2099-01-bridge-v9" }),
     JSON.stringify({ ...REGISTER, unlisted_models: [{}] }),
-    `${"[".repeat(100_000)}`,
+    "[".repeat(100_000),
   ];
   for (const frame of frames) {
     const socket = owns(new RelaySocket(relay));

@@ -20,18 +20,18 @@ export interface Scene {
   readonly honest: { readonly old: V1Worker; readonly new: V2Worker };
   readonly clock: ManualClock | null;
   /** A hostile worker that offers "evil". It is gone at the end of the attack. */
-  v1(script?: V1WorkerScript): Promise<V1Worker>;
-  v2(script?: V2WorkerScript): Promise<V2Worker>;
+  readonly v1: (script?: V1WorkerScript) => Promise<V1Worker>;
+  readonly v2: (script?: V2WorkerScript) => Promise<V2Worker>;
   /** With a worker key of its own, of these terms. */
-  keyed(terms: Partial<KeyTerms>, script?: V2WorkerScript): Promise<V2Worker>;
+  readonly keyed: (terms: Partial<KeyTerms>, script?: V2WorkerScript) => Promise<V2Worker>;
   /** Another hostile thing to be taken away at the end. */
-  owns<Thing extends { close(): void }>(thing: Thing): Thing;
+  readonly owns: <Thing extends { close(): void }>(thing: Thing) => Thing;
   /** What a client that asks for "evil" gets. */
-  ask(body?: object): Promise<Response>;
+  readonly ask: (body?: object) => Promise<Response>;
   /** The neighbours' streams go on: the next event of each gets through. */
-  flow(): Promise<void>;
+  readonly flow: () => Promise<void>;
   /** Frames that were counted as meaning nothing. */
-  ignored(count: number): Promise<void>;
+  readonly ignored: (count: number) => Promise<void>;
 }
 
 export interface Stage {
