@@ -26,8 +26,10 @@ export class TestPostgres implements AsyncDisposable {
   }
 
   static async start(): Promise<TestPostgres> {
-    // A server that may not run as root has to reach its files.
     const directory = mkdtempSync(join(tmpdir(), "modelrelay-postgres-"));
+    // Where a test run ends early, nobody disposes of it.
+    process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+    // A server that may not run as root has to reach its files.
     chmodSync(directory, 0o777);
     const quick = ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"];
     const made = Bun.spawnSync([...asServerUser(), binary("initdb"), "-D", join(directory, "data"), ...quick]);
