@@ -21,7 +21,7 @@ export interface AdminWorld {
   /** The one provider this relay serves. */
   readonly provider: string;
   /** Do these request headers, from this client, hold a credential that opens the API? A RelayError thrown here is the answer. */
-  readonly authorize: (headers: Headers, address: string) => Promise<boolean>;
+  readonly authorize: (headers: Headers, address: () => string) => Promise<boolean>;
   /** False: nobody can get in, and the refusal says why. */
   readonly isTokenConfigured: boolean;
 }
@@ -35,7 +35,7 @@ export function createAdminApp(world: AdminWorld): AdminApp {
   let document: Promise<object> | null = null;
 
   app.use("/admin/*", async (c, next) => {
-    if (!(await world.authorize(c.req.raw.headers, c.get("address") ?? "unknown"))) throw forbidden(world);
+    if (!(await world.authorize(c.req.raw.headers, c.get("address") ?? unknownAddress))) throw forbidden(world);
     await next();
   });
 
@@ -83,6 +83,8 @@ async function describeApi(): Promise<object> {
   const { openApiDocument } = await import("./openapi.ts");
   return openApiDocument();
 }
+
+const unknownAddress = (): string => "unknown";
 
 function forbidden({ isTokenConfigured }: AdminWorld): RelayError {
   const why = isTokenConfigured

@@ -6,7 +6,7 @@ import { refusalKind, type RelayError } from "../base/errors.ts";
 export interface AdminVariables {
   requestId?: string;
   /** Of the client, as far as proxies we trust tell. */
-  address?: string;
+  address?: () => string;
 }
 
 export type AdminContext = Context<{ Variables: AdminVariables }>;

@@ -47,7 +47,7 @@ export class Admission {
   }
 
   /** @throws RelayError invalid_api_key, scope_not_allowed, auth_rate_limited, store_unavailable */
-  async admit(headers: Headers, address: string): Promise<Caller> {
+  async admit(headers: Headers, address: () => string): Promise<Caller> {
     const { keys, isKeyRequired } = this.#world;
     const credential = credentialOf(headers);
     if (keys === null) return ANYBODY;
@@ -83,8 +83,8 @@ export class Admission {
   }
 
   /** Somebody who has guessed too often is not let near the store; one with a good key never gets here. */
-  async #ask(keys: KeyJudge, credential: string, address: string): Promise<KeyVerdict> {
-    if (this.#world.isKeyRequired && this.#world.failures.isSpent(address)) throw new RelayError("auth_rate_limited");
+  async #ask(keys: KeyJudge, credential: string, address: () => string): Promise<KeyVerdict> {
+    if (this.#world.isKeyRequired && this.#world.failures.isSpent(address())) throw new RelayError("auth_rate_limited");
     return keys.authenticate(credential);
   }
 
@@ -93,7 +93,7 @@ export class Admission {
    * 3. the store cannot say: refused where a key is needed, or where this would be one
    * 4. revoked or expired: refused, needed or not     5. unknown: refused where a key is needed
    */
-  #judge(verdict: KeyVerdict, credential: string, address: string): Caller {
+  #judge(verdict: KeyVerdict, credential: string, address: () => string): Caller {
     const { isKeyRequired, failures, provider } = this.#world;
     switch (verdict.kind) {
       case "key": {
@@ -110,13 +110,13 @@ export class Admission {
         throw this.#rejection(address);
       case "unknown": // (5)
         if (!isKeyRequired) return ANYBODY;
-        if (failures.isSpent(address)) throw new RelayError("auth_rate_limited");
+        if (failures.isSpent(address())) throw new RelayError("auth_rate_limited");
         throw this.#rejection(address);
     }
   }
 
-  #rejection(address: string): RelayError {
-    this.#world.failures.onFailure(address);
+  #rejection(address: () => string): RelayError {
+    this.#world.failures.onFailure(address());
     return new RelayError("invalid_api_key");
   }
 }

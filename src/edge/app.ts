@@ -38,8 +38,8 @@ interface Variables {
   readonly target: string;
   readonly path: string;
   readonly requestId: string;
-  /** The client's, as far as proxies we trust tell. */
-  readonly address: string;
+  /** The client's, as far as proxies we trust tell; found out when somebody asks. */
+  readonly address: () => string;
 }
 
 type EdgeContext = Context<{ Bindings: EdgeBindings; Variables: Variables }>;
@@ -56,7 +56,7 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
     c.set("target", target);
     c.set("path", pathOf(target));
     c.set("requestId", requestIdOf(headers));
-    c.set("address", clientAddress(c.env.server.requestIP(c.req.raw)?.address ?? "unknown", headers.get("x-forwarded-for"), world.proxies));
+    c.set("address", () => addressOf(c, world.proxies));
     if (!isCanonicalPath(target)) throw new RelayError("invalid_path");
     checkBrowser(headers, world.browser);
     await next();
@@ -120,6 +120,11 @@ async function answerPages(c: EdgeContext, next: Next, rules: BrowserRules): Pro
   await next();
   for (const [name, value] of Object.entries(corsHeaders(origin, headers))) c.res.headers.set(name, value);
   return undefined;
+}
+
+function addressOf(c: EdgeContext, proxies: TrustedProxies): string {
+  const peer = c.env.server.requestIP(c.req.raw)?.address ?? "unknown";
+  return clientAddress(peer, c.req.raw.headers.get("x-forwarded-for"), proxies);
 }
 
 async function admit(c: EdgeContext, world: EdgeWorld): Promise<Caller> {

@@ -27,7 +27,7 @@ export interface IncomingRequest {
   readonly dialect: Dialect;
   readonly requestId: string;
   /** Of the client, as far as proxies we trust tell. */
-  readonly address: string;
+  readonly address: () => string;
   /** Sets the connection's idle limit in seconds; 0: none. */
   readonly setIdleSecs: (secs: number) => void;
 }

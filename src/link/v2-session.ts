@@ -50,7 +50,11 @@ class V2Session implements Session {
     this.#windowBytes = windowBytes(world.slots);
     this.#outbox = new Outbox(world.wire, this.#windowBytes);
     this.handle = {
-      send: (job) => this.#send(job),
+      send: (job) => {
+        let isSent = false;
+        world.wire.together(() => (isSent = this.#send(job)));
+        return isSent;
+      },
       cancel: (attempt, cause) => this.#cancel(attempt, cause),
       shutDown: (reason, drainTimeoutMs, reconnectAfterMs) => {
         const times = { drain_timeout_secs: drainTimeoutMs / 1000, reconnect_after_secs: reconnectAfterMs / 1000 };

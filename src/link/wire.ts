@@ -58,6 +58,11 @@ export class Wire {
     return "lost";
   }
 
+  /** What `send` is given inside leaves in one write, which costs a third of the work of a small request. */
+  together(sends: () => void): void {
+    this.#socket.cork(sends);
+  }
+
   sendMessage(message: { readonly type: string } & Readonly<Record<string, unknown>>): "sent" | "queued" | "lost" {
     return this.send(JSON.stringify(message));
   }

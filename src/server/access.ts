@@ -14,7 +14,7 @@ export interface Access {
   readonly admission: Admission;
   readonly authenticateWorker: WorkerAuthenticator;
   /** Does this request come from an operator? @throws RelayError auth_rate_limited */
-  readonly isOperator: (headers: Headers, address: string) => Promise<boolean>;
+  readonly isOperator: (headers: Headers, address: () => string) => Promise<boolean>;
 }
 
 /** `keys` null: this relay keeps no keys, only its own secrets. */
@@ -26,7 +26,7 @@ export function createAccess(config: ServeConfig, keys: KeyRing | null, world: {
   const isAdminToken = createSecretMatcher(adminToken === null ? [] : [adminToken]);
 
   /** 1. the admin token, or a good key with the admin scope  2. nothing sent  3. too many wrong ones  4. wrong */
-  async function isOperator(headers: Headers, address: string): Promise<boolean> {
+  async function isOperator(headers: Headers, address: () => string): Promise<boolean> {
     // Without a token there is no admin API, not even for keys: that is how an operator switches it off.
     if (adminToken === null) return false;
     const credential = credentialOf(headers);
@@ -35,10 +35,10 @@ export function createAccess(config: ServeConfig, keys: KeyRing | null, world: {
     const known = keys?.peek(credential) ?? null;
     const isGood = known?.kind === "key" && known.key.scopes.includes("admin");
     if (isGood) return true; // (1)
-    if (failures.isSpent(address)) throw new RelayError("auth_rate_limited"); // (3)
+    if (failures.isSpent(address())) throw new RelayError("auth_rate_limited"); // (3)
     const verdict = known ?? (await keys?.authenticate(credential)) ?? { kind: "unknown" };
     if (verdict.kind === "key" && verdict.key.scopes.includes("admin")) return true;
-    failures.onFailure(address); // (4)
+    failures.onFailure(address()); // (4)
     return false;
   }
 
