@@ -11,6 +11,7 @@ import type { Case, CaseWorld } from "./case.ts";
 const REDISPATCH_MS = 50;
 /** Requests the killed worker holds. */
 const HELD = 8;
+const WARM_UP = { clients: HELD, requests: 200, warmUp: 0 };
 
 export const redispatch: Case = {
   name: "redispatch",
@@ -57,6 +58,8 @@ async function killOne(stage: Stage, id: string, skewMs: number): Promise<Killed
   await arrived(HELD);
   const holder = stage.workers.findLast((worker) => worker.isRunning)!;
   await stage.addWorker(HELD);
+  // The holder has no slot left, so these go to its successor: a worker of a fleet has served requests before.
+  await stage.load<LoopOutcome>({ kind: "loop", target: { ...target, body: requestBody(false, {}) }, plan: WARM_UP }, 30_000);
   const killedMs = sharedNowMs() - skewMs;
   holder.kill();
   await arrived(2 * HELD);
