@@ -60,6 +60,15 @@ export const WORK_OPTIONS = {
     help: "The relay's base URL; it may have a path prefix.",
   }),
   ...workerSecretOptions(RELAY, "required"),
+  tlsCa: option({
+    flag: "tls-ca",
+    variables: ["TLS_CA"],
+    kind: path(),
+    fallback: WORK_DEFAULTS.tlsCa,
+    fallbackText: "this machine's",
+    group: RELAY,
+    help: "PEM file of the CA that signed the relay's certificate; no other is trusted then.",
+  }),
   provider: providerOption("The provider to register with; it has to be the relay's.", RELAY),
   workerName: option({
     flag: "worker-name",

@@ -63,6 +63,7 @@ export async function startRelay(
     backendApiKey: backend.apiKey,
     models: values.models,
     provider: serveConfig.provider,
+    tlsCa: WORK_DEFAULTS.tlsCa,
     workerName: WORK_DEFAULTS.workerName,
     maxConcurrency: values.maxConcurrency,
     drainTimeoutMs: values.drainTimeoutMs,

@@ -1,4 +1,6 @@
 // From the options of `work` to the worker's configuration.
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { UsageError } from "../base/errors.ts";
 import type { WorkConfig } from "../worker/config.ts";
 import type { WORK_OPTIONS } from "./options-work.ts";
@@ -16,6 +18,7 @@ export function toWorkConfig({ values, origins }: Parsed<typeof WORK_OPTIONS>): 
   return {
     proxyUrl: values.proxyUrl,
     workerSecret,
+    tlsCa: values.tlsCa === null ? null : readCertificates(values.tlsCa),
     backendUrl: values.backendUrl,
     backendApiKey: resolveSecret(
       { value: values.backendApiKey, origin: origins.backendApiKey },
@@ -27,4 +30,20 @@ export function toWorkConfig({ values, origins }: Parsed<typeof WORK_OPTIONS>): 
     maxConcurrency: values.maxConcurrency,
     drainTimeoutMs: values.drainTimeoutMs,
   };
+}
+
+/** PEM text. @throws UsageError when the file cannot be read or holds something else */
+function readCertificates(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
+    throw new UsageError(`--tls-ca: the file ${path} cannot be read (${reason})`);
+  }
+  try {
+    return new X509Certificate(text) && text;
+  } catch {
+    throw new UsageError(`--tls-ca: the file ${path} holds no PEM certificate`);
+  }
 }

@@ -4,6 +4,8 @@ export interface WorkConfig {
   /** http(s) or ws(s), with an optional path prefix. */
   readonly proxyUrl: URL;
   readonly workerSecret: string;
+  /** PEM text: the only certificates the relay's may be signed with; null: those this machine trusts. */
+  readonly tlsCa: string | null;
   /** http(s), with an optional path prefix. */
   readonly backendUrl: URL;
   /** The backend's own key, sent as `Authorization: Bearer`; null: none. */
@@ -18,6 +20,7 @@ export interface WorkConfig {
 
 export const WORK_DEFAULTS = {
   proxyUrl: "http://127.0.0.1:8080",
+  tlsCa: null,
   backendUrl: "http://127.0.0.1:8000",
   backendApiKey: null,
   models: null,

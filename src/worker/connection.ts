@@ -35,6 +35,8 @@ export interface ConnectionTarget {
   readonly address: URL;
   readonly proxy: URL | null;
   readonly secret: string;
+  /** PEM text; null: what this machine trusts. */
+  readonly tlsCa: string | null;
 }
 
 export class RelayConnection {
@@ -55,6 +57,7 @@ export class RelayConnection {
     this.#socket = new WebSocket(target.address.href, {
       headers: { "X-Worker-Secret": target.secret },
       perMessageDeflate: false,
+      ...(target.tlsCa === null ? {} : { tls: { ca: target.tlsCa } }),
       ...(target.proxy === null ? {} : { proxy: target.proxy }),
     });
     this.#deadline = clock.startTimer(RELAY_CONNECT_DEADLINE_MS, () => this.#onGone(1006, "the relay did not answer within 10 s"));

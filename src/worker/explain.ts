@@ -14,6 +14,8 @@ export interface Explanation {
 const refusal = (message: string, fix: string): Explanation => ({ message, fix, isRefusal: true });
 const hiccup = (message: string, fix: string | null = null): Explanation => ({ message, fix, isRefusal: false });
 
+const untrusted = (fix: string): Explanation => refusal("relay's certificate is not trusted", fix);
+
 const SECRET_FIX =
   "give this worker the relay's secret (--worker-secret, WORKER_SECRET) and the provider the relay serves (--provider, default local)";
 
@@ -34,6 +36,7 @@ export function explainEnd({ code, reason, wasOpen }: ConnectionEnd): Explanatio
 }
 
 function explainFailedUpgrade(reason: string): Explanation {
+  if (reason.includes("TLS handshake failed")) return explainHandshake(reason);
   const status = /status code: (\d{3})/.exec(reason)?.[1];
   switch (status) {
     case undefined:
@@ -46,4 +49,16 @@ function explainFailedUpgrade(reason: string): Explanation {
     default:
       return hiccup("relay did not accept a WebSocket", "check --proxy-url, and that proxies on the way pass WebSockets"); // (4)
   }
+}
+
+/** 1. no TLS there at all; else a certificate that 2. has run out, 3. is for another host, 4. nobody here trusts. */
+function explainHandshake(reason: string): Explanation {
+  if (/WRONG_VERSION_NUMBER|record layer/i.test(reason)) {
+    return hiccup("cannot reach the relay", "it does not speak TLS there: give --proxy-url with http://, or the relay --tls-cert"); // (1)
+  }
+  if (/expired|not yet valid/i.test(reason)) {
+    return untrusted("it has expired, or one of the clocks is wrong: renew the file of the relay's --tls-cert"); // (2)
+  }
+  if (/altnames|host ?name/i.test(reason)) return untrusted("write the relay in --proxy-url by a name that its certificate has"); // (3)
+  return untrusted("give this worker the CA that signed it (--tls-ca FILE, TLS_CA)"); // (4)
 }

@@ -145,10 +145,10 @@ class Worker implements RunningWorker {
   }
 
   #connect(): void {
-    const { proxyUrl, provider, workerSecret } = this.#config;
+    const { proxyUrl, provider, workerSecret, tlsCa } = this.#config;
     const address = relayAddress(proxyUrl, provider);
     const proxy = proxyFor(address, this.#world.environment ?? process.env);
-    const connection = new RelayConnection({ address, proxy, secret: workerSecret }, this.#world.clock, {
+    const connection = new RelayConnection({ address, proxy, secret: workerSecret, tlsCa }, this.#world.clock, {
       onOpen: () => this.#register(connection),
       onText: (text) => {
         if (this.#state.name === "registered") this.#state.session.onText(text);

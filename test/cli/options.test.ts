@@ -48,6 +48,7 @@ const WORK: readonly Row[] = [
   ["proxy-url", ["PROXY_URL"], new URL("http://127.0.0.1:8080"), "wss://relay.example.com/llm", new URL("wss://relay.example.com/llm")],
   ["worker-secret", ["WORKER_SECRET"], null, "mysecret", "mysecret"],
   ["worker-secret-file", ["WORKER_SECRET_FILE"], null, "/run/secret", "/run/secret"],
+  ["tls-ca", ["TLS_CA"], null, "ca.pem", "ca.pem"],
   ["backend-url", ["BACKEND_URL"], new URL("http://127.0.0.1:8000"), "http://gpu:11434", new URL("http://gpu:11434")],
   ["backend-api-key", ["BACKEND_API_KEY"], null, "sk-1", "sk-1"],
   ["backend-api-key-file", ["BACKEND_API_KEY_FILE"], null, "/run/key", "/run/key"],

@@ -122,7 +122,7 @@ for (const [what, table, requireApiKeys] of [
     expect(head.trim().split(/ +/)).toEqual(["route", ...credentials.keys()]);
     for (const row of rows) {
       const route = row.slice(0, 34).trim();
-      const statuses = [];
+      const statuses: string[] = [];
       for (const credential of credentials.values()) statuses.push(await statusOf(secured, route, credential));
       const cells = [...credentials.keys()].map((name, index) => statuses[index]!.padEnd(Math.max(name.length, 4) + 1));
       actual.push(`${route.padEnd(34)}${cells.join("").trimEnd()}`);
@@ -161,7 +161,7 @@ test("[U2] [L1] the worker socket with each credential, each way it could be sen
     const actual: string[] = [];
     for (const row of rows) {
       const way = row.slice(0, 19).trim();
-      const cells = [];
+      const cells: string[] = [];
       for (const [name, headers] of credentials) {
         const bare = (headers["authorization"] ?? headers["x-api-key"] ?? "").replace("Bearer ", "").trim();
         cells.push((await isWorker(secured, way, bare)).padEnd(Math.max(name.length, 4) + 1));
