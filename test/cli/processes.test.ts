@@ -7,9 +7,9 @@ const SECRET = { WORKER_SECRET: "mysecret" };
 
 test.each<[readonly string[], Readonly<Record<string, string>>, string]>([
   [["serve", "--listn"], {}, "unknown flag --listn; did you mean --listen? 'modelrelay serve --help' lists all flags"],
-  [["serv"], {}, "unknown command serv; did you mean serve? The commands are serve, work, up, health"],
-  [["constructor"], {}, "unknown command constructor. The commands are serve, work, up, health"],
-  [["--listen", ":80"], {}, "unknown command --listen. The commands are serve, work, up, health"],
+  [["serv"], {}, "unknown command serv; did you mean serve? The commands are serve, work, up, health, keys"],
+  [["constructor"], {}, "unknown command constructor. The commands are serve, work, up, health, keys"],
+  [["--listen", ":80"], {}, "unknown command --listen. The commands are serve, work, up, health, keys"],
   [["serve", "extra"], SECRET, "unexpected argument \"extra\". 'modelrelay serve --help' lists all flags"],
   [["work", "--max-concurrency", "none"], SECRET, '--max-concurrency: "none" is not a whole number from 1 to 4096'],
   [["serve"], { ...SECRET, BODY_LIMIT_MB: "lots" }, 'variable BODY_LIMIT_MB: "lots" is not a whole number of MiB from 1 to 256'],
