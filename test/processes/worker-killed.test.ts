@@ -39,7 +39,7 @@ scenario("[R2] [S1] killed while another worker is idle: its requests are there 
   const killedAtMs = performance.now();
   doomed.signal("SIGKILL");
   for (const id of ["r1", "r2"]) {
-    const again = await relay.says("request dispatched", { request_id: id, attempt: 2 });
+    const again = await relay.says("request dispatched", { request_id: id, tries: 2 });
     // Nothing waits for a heartbeat here: the connection's end is the news.
     expect(again.atMs - killedAtMs).toBeLessThan(1_500);
   }
