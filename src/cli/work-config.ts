@@ -42,7 +42,8 @@ function readCertificates(path: string): string {
     throw new UsageError(`--tls-ca: the file ${path} cannot be read (${reason})`);
   }
   try {
-    return new X509Certificate(text) && text;
+    void new X509Certificate(text);
+    return text;
   } catch {
     throw new UsageError(`--tls-ca: the file ${path} holds no PEM certificate`);
   }
