@@ -29,7 +29,7 @@ export const REFUSALS = {
     anthropic: "authentication_error",
     message: "The API key is missing, wrong or revoked. Send it as 'Authorization: Bearer <key>' or 'x-api-key: <key>'.",
   },
-  scope_not_allowed: { status: 403, ...PERMISSION, message: "This API key is not for this." },
+  scope_not_allowed: { status: 403, ...PERMISSION, message: "This API key may not be used here." },
   model_not_allowed: { status: 403, ...PERMISSION, message: "This API key may not use this model." },
   origin_not_allowed: {
     status: 403,

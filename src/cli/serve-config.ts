@@ -60,7 +60,8 @@ export function toClientRules(values: ClientRules): ClientRules {
 export function warnOfSecretFlags(origins: readonly Origin[], log: Log): void {
   for (const origin of origins) {
     if (origin.kind !== "flag") continue;
-    log.warn("a secret given as a flag shows in the process list", { flag: `--${origin.name}`, instead: `--${origin.name}-file` });
+    const instead = origin.name === "database-url" ? "the variable DATABASE_URL" : `--${origin.name}-file`;
+    log.warn("a secret given as a flag shows in the process list", { flag: `--${origin.name}`, instead });
   }
 }
 

@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import type { Clock } from "../base/clock.ts";
 import { UsageError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import type { ApiKey } from "../store/api-key.ts";
 import type { KeyRing } from "../store/key-ring.ts";
 import type { OptionValues } from "./option.ts";
 import type { SERVE_OPTIONS } from "./options-serve.ts";
@@ -41,22 +42,28 @@ export async function openKeys(settings: KeySettings, world: KeysWorld): Promise
   if (!isAskedFor && !existsSync(databaseFileIn(dataDir))) return null;
   const store = await openKeyStore({ databaseUrl, dataDir, clock });
   const ring = await startKeyRing({ store, clock, log });
+  const keys = await ring.list();
+  log.info("key store open", { store: databaseUrl === null ? dataDir : hostOf(databaseUrl), keys: keys.length });
   const stop = async (): Promise<void> => {
     await ring.stop();
     await store.close();
   };
-  if (requireApiKeys && !hasAdminToken && !(await hasUsableKey(ring, clock))) {
+  if (requireApiKeys && !hasAdminToken && !hasUsableKey(keys, clock)) {
     await stop();
     throw new UsageError(NOBODY_COULD_ENTER);
   }
   return { ring, stop };
 }
 
-async function hasUsableKey(ring: KeyRing, clock: Clock): Promise<boolean> {
+function hasUsableKey(keys: readonly ApiKey[], clock: Clock): boolean {
   const now = clock.unixMs() / 1000;
-  return (await ring.list()).some(
-    (key) => key.revokedAt === null && (key.expiresAt === null || key.expiresAt > now) && key.scopes.includes("infer"),
-  );
+  return keys.some((key) => key.revokedAt === null && (key.expiresAt === null || key.expiresAt > now) && key.scopes.includes("infer"));
+}
+
+/** Where a database is, without who asks and with what password. */
+function hostOf(databaseUrl: string): string {
+  const url = URL.parse(databaseUrl);
+  return url === null ? "Postgres" : `${url.protocol}//${url.host}${url.pathname}`;
 }
 
 const NOBODY_COULD_ENTER =

@@ -122,7 +122,7 @@ export class Link {
     if (claimed !== V1) throw new PeerError(CLOSE.registrationError.code, CLOSE.registrationError.reason);
     const isV2 = register.protocols?.includes(V2) === true;
     const claims = { name: register.worker_name, models: register.models, slots: register.max_concurrent };
-    const { name, models, slots, warnings } = grantClaims(claims, key);
+    const { name, models, slots, warnings } = grantClaims(claims, register.unlisted_models ?? [], key);
     const worker: WorkerId = `w${++this.#lastWorker}-${crypto.randomUUID().slice(0, 8)}`;
     const protocol = isV2 ? V2 : V1;
     const ack = { type: "register_ack", worker_id: worker, models, warnings, protocol_version: protocol };

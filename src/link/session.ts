@@ -41,7 +41,7 @@ export function onModelsUpdate(
   },
 ): void {
   const clean = cleanModels(update.models);
-  const granted = grantModels(clean.models, world.key);
+  const granted = grantModels(clean.models, update.unlisted_models ?? [], world.key);
   const models = granted.models;
   const warnings = [...clean.warnings, ...granted.warnings];
   world.hub.changeModels(world.worker, models, cleanModels(update.unlisted_models ?? []).models);

@@ -40,6 +40,7 @@ const BODY_SLACK_BYTES = 64 * 1024 * 1024;
 /** What a draining relay tells its workers: come back when a successor may be listening. */
 const RECONNECT_AFTER_MS = 1_000;
 const FLUSH_DEADLINE_MS = 2_000;
+const FAREWELL_MS = 250;
 const CONNECT_PATH = "/v1/worker/connect";
 
 /** @throws UsageError for an unusable certificate, or the runtime's error (code EADDRINUSE, EACCES, ...) when it cannot listen */
@@ -77,7 +78,11 @@ export function startServer(config: ServeConfig, world: ServerWorld): RunningSer
     state.isDraining = true;
     log.info("graceful shutdown", { requests: hub.requests.size, workers: hub.workers.size });
     await within(clock, config.drainTimeoutMs, hub.drain());
-    hub.failAll("shutdown");
+    if (hub.requests.size > 0) {
+      hub.failAll("shutdown");
+      // What says so in the streams must be on its way before anything is closed.
+      await new Promise<void>((resolve) => void clock.startTimer(FAREWELL_MS, resolve));
+    }
     for (const worker of hub.workers.values()) worker.handle.shutDown("relay is shutting down", config.drainTimeoutMs, RECONNECT_AFTER_MS);
     // Answers that are complete for us may still be on their way out.
     const isQuiet = (): boolean => listener.pendingRequests === 0 && hub.workers.size === 0;

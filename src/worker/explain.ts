@@ -17,7 +17,8 @@ const hiccup = (message: string, fix: string | null = null): Explanation => ({ m
 const untrusted = (fix: string): Explanation => refusal("relay's certificate is not trusted", fix);
 
 const SECRET_FIX =
-  "give this worker the relay's secret (--worker-secret, WORKER_SECRET) and the provider the relay serves (--provider, default local)";
+  "give this worker the relay's secret, or a good worker key of it (--worker-secret, WORKER_SECRET), " +
+  "and the provider the relay serves (--provider, default local)";
 
 /** 1 credentials or provider refused; 2 too many tries; 3 closed by the relay on purpose; 4 no relay there; 5 the network. */
 export function explainEnd({ code, reason, wasOpen }: ConnectionEnd): Explanation {
@@ -40,7 +41,10 @@ function explainFailedUpgrade(reason: string): Explanation {
   const status = /status code: (\d{3})/.exec(reason)?.[1];
   switch (status) {
     case undefined:
-      return hiccup("cannot reach the relay", "check --proxy-url, and that the relay runs there"); // (5)
+      return hiccup(
+        "cannot reach the relay",
+        "check --proxy-url (https:// where the relay has a certificate), and that the relay runs there",
+      ); // (5)
     case "401":
     case "403":
       return refusal("relay refused this worker", SECRET_FIX); // (1)

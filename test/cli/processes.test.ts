@@ -30,7 +30,7 @@ test("[K7] serve and work without a secret exit with 2 and say how to give one",
 test("[K9] serve --require-api-keys does not start when nobody could ever get in", async () => {
   const { code, out, err } = await runCli(["serve", "--require-api-keys", "--data-dir", ":memory:"], SECRET);
   expect({ code, out }).toEqual({ code: 2, out: "" });
-  expect(err).toStartWith("modelrelay: --require-api-keys is on, but there is no key and no admin token to create one with: start with");
+  expect(err).toContain("modelrelay: --require-api-keys is on, but there is no key and no admin token to create one with: start with");
 });
 
 test("[K14] called as modelrelay-server it takes the relay's flags, as modelrelay-worker the worker's", async () => {

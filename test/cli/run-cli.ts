@@ -57,7 +57,8 @@ export class RunningCli implements AsyncDisposable {
 }
 
 function spawnCli(args: readonly string[], env: Variables = {}, argv0?: string) {
-  const clean = { PATH: process.env["PATH"] ?? "", ...env };
+  // A key store of whoever runs the tests is none of theirs.
+  const clean = { PATH: process.env["PATH"] ?? "", XDG_STATE_HOME: "/nonexistent", ...env };
   const options = { env: clean, stdin: "ignore", stdout: "pipe", stderr: "pipe" } as const;
   return Bun.spawn([process.execPath, MAIN, ...args], argv0 === undefined ? options : { ...options, argv0 });
 }
