@@ -122,6 +122,8 @@ export interface StreamsPlan {
   readonly measure: "count" | "delay";
   /** Events per stream that are not measured. */
   readonly skip: number;
+  /** Events per stream that are measured after those, "delay" only; all when not given. */
+  readonly take?: number;
   /** How much later this process's clock is than the backend's (see skew.ts). */
   readonly skewMs: number;
 }
@@ -232,8 +234,9 @@ class StreamsRun {
   #delayMeter(): (bytes: Buffer, atMs: number) => void {
     let seen = 0;
     let readMs = 0;
+    const { skip, take = Infinity } = this.#plan;
     const stamps = new EventStamps((stampMs) => {
-      if (seen++ < this.#plan.skip) return;
+      if (seen++ < skip || seen > skip + take) return;
       this.#delay.add(readMs - this.#plan.skewMs - stampMs);
       this.#note(1, readMs);
     });
