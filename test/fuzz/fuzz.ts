@@ -105,7 +105,11 @@ export function mutate(bytes: Uint8Array, other: Uint8Array, random: Random): Bu
   return mutant;
 }
 
-const CHARACTERS = [..."abcMODELstream09 _-./:%*?=@#<>&'\"\\\t\r\n\u0000\u007f\u0085ſKﬆéßİ\u2028\u202e\ufeff🚀", "\ud800", "\udc00"];
+const CHARACTERS = [
+  ...Array.from("abcMODELstream09 _-./:%*?=@#<>&'\"\\\t\r\n\u0000\u007f\u0085ſKﬆéßİ\u2028\u202e\ufeff🚀"),
+  "\ud800",
+  "\udc00",
+];
 
 /** A text with everything in it that has a meaning somewhere. */
 export function anyText(random: Random, maxChars: number): string {

@@ -102,7 +102,7 @@ function anyBody(random: Random): Buffer {
       random.oneIn(6) && char.length === 1 ? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}` : JSON.stringify(char).slice(1, -1),
     ).join("");
   const members = Array.from({ length: random.below(6) }, () => {
-    const value = random.oneIn(40) ? `${"[".repeat(60 + random.below(8))}` : JSON.stringify(anyValue(random, 1), null, random.below(2));
+    const value = random.oneIn(40) ? "[".repeat(60 + random.below(8)) : JSON.stringify(anyValue(random, 1), null, random.below(2));
     const closed = value.startsWith("[[[[") ? value + "]".repeat(value.length) : value;
     return `${space()}"${escape(anyKey(random))}"${space()}:${space()}${closed}${space()}`;
   });
