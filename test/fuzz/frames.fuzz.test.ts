@@ -85,7 +85,7 @@ function anyMessage(random: Random): string {
 }
 
 function anyField(random: Random): unknown {
-  return random.pick([
+  return random.pick<unknown>([
     null,
     true,
     -1,
