@@ -102,9 +102,10 @@ export class Exchange implements ClientHandle {
     this.#promise?.stop();
     const refusal = { code, nearest: nearest.filter((model) => this.#request.mayUse(model)) };
     const phase = this.#phase;
-    this.#phase = { kind: "over" };
-    if (phase.kind === "waiting") this.#resolve(this.#refusal(refusal));
-    else if (phase.kind === "promised") phase.stream.fail(refusal);
+    if (phase.kind === "promised") return phase.stream.fail(refusal);
+    if (phase.kind !== "waiting") return;
+    this.#over();
+    this.#resolve(this.#refusal(refusal));
   }
 
   // ---- whole answers ----
@@ -187,6 +188,8 @@ export class Exchange implements ClientHandle {
       const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
       if (body.end === null && bytes <= BACKEND_ERROR_MAX_BYTES) return body.whenReadable(step);
       body.abandon();
+      // Nobody takes the rest: the worker is told to stop.
+      if (body.end === null && this.#id !== null) this.#world.hub.fail(this.#id, "backend_error");
       const { dialect, publicId, model } = this.#request;
       const event = backendErrorEvent(dialect, Buffer.concat(chunks).toString("utf8"), publicId, model);
       if (event === null) stream.fail({ code: "backend_error", nearest: [] });

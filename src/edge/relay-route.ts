@@ -50,6 +50,8 @@ export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): 
     if (model === null) throw new RelayError("invalid_request", "The body has no 'model', and more than one may be meant.");
     admission.checkModel(caller, model);
     admission.countRequest(caller);
+    // Nothing is started for a client that is gone: there will be no second word of it.
+    if (request.signal.aborted) throw new RelayError("invalid_request", "The client left.");
     // From here on the wait is bounded by the relay's own deadlines, not by the connection's silence.
     setIdleSecs(0);
     const exchange = new Exchange(world, {
@@ -60,7 +62,6 @@ export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): 
       mayUse: (name) => admission.mayUse(caller, name),
       onOver: () => setIdleSecs(TAIL_IDLE_SECS),
     });
-    if (request.signal.aborted) throw new RelayError("invalid_request", "The client left.");
     request.signal.addEventListener("abort", () => exchange.onClientGone(), { once: true });
     const rules = { forwarded: world.forwardHeaders, isOurCredential: (value: string) => admission.isOurs(value) };
     const headers = headersToWorker(request.headers, rules, requestId);

@@ -154,6 +154,7 @@ export class Hub {
     const body = new AnswerBody(clock, onTaken);
     const watch = watchAnswer(body, live.request.isStreaming, limits, clock, (code) => this.fail(live.id, code));
     live.phase = { kind: "answering", dispatched, body, watch };
+    live.request = { ...live.request, body: NO_BODY };
     live.reservation.release();
     scheduler.post({ type: "response-started", attempt });
     const { workerName, queuedMs, tries } = dispatched;
@@ -307,6 +308,8 @@ export class Hub {
     return live;
   }
 }
+
+const NO_BODY = new Uint8Array();
 
 /** The phrases operators grep for. */
 const REFUSAL_LINES: ReadonlyMap<RefusalCode, string> = new Map([

@@ -7,10 +7,11 @@ import type { ClientHandle, RelayRequest } from "./handles.ts";
 
 export interface LiveRequest {
   readonly id: RequestId;
-  readonly request: RelayRequest;
+  /** Without its body once the answer has begun: it can not be sent again. */
+  request: RelayRequest;
   readonly client: ClientHandle;
   readonly submittedAtMs: number;
-  /** Its body's share of the relay's memory; given back with the first byte of the answer. */
+  /** Its body's share of the relay's memory; given back with the body, at the first byte of the answer. */
   readonly reservation: Reservation;
   phase: RequestPhase;
 }

@@ -198,6 +198,22 @@ test("[T4] what the backend answered instead of a stream, or with words no clien
   }
 });
 
+test("[T4] [C2] a backend that goes on with what is no stream is told to stop once the client was told so", async () => {
+  await using rig = await startRig();
+  const { clock, relay, worker } = rig;
+  using client = await RawClient.connect(relay);
+  client.post("/v1/chat/completions", { model: "m", stream: true });
+  const job = await worker.nextJob();
+  clock.advance(AFTER_MS);
+  await until(() => client.chunkedBody.text === ": keep-alive\n\n", "the first comment");
+  job.start(200);
+  job.data("[".repeat(100_000));
+  await until(() => client.text.includes('"code":"backend_error"'), "the failure in-band");
+  await until(() => job.isCancelled, "the worker is told to stop");
+  clock.advance(1_000);
+  await client.closed();
+});
+
 test("[T1] [C1] a client that leaves after the promise leaves no timer behind", async () => {
   await using rig = await startRig();
   const { clock, relay, worker } = rig;
