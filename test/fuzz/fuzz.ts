@@ -37,13 +37,18 @@ export interface CorpusFile {
 
 /** The inputs that are kept under a name because they once broke something, or are likely to. */
 export function corpus(folder: string): readonly CorpusFile[] {
+  const known = read.get(folder);
+  if (known !== undefined) return known;
   const path = join(import.meta.dir, "corpus", folder);
   const files = readdirSync(path)
     .sort()
     .map((name) => ({ name, bytes: readFileSync(join(path, name)) }));
   if (files.length === 0) throw new Error(`there is no corpus in ${folder}`);
+  read.set(folder, files);
   return files;
 }
+
+const read = new Map<string, readonly CorpusFile[]>();
 
 /** The corpus once as it is, as a test of its own. */
 export function replay(folder: string, what: string, check: (bytes: Buffer, name: string) => void): void {
