@@ -3,9 +3,11 @@ import type { Clock } from "../base/clock.ts";
 import { RelayError } from "../base/errors.ts";
 import type { ByteBudget, Reservation } from "../hub/byte-budget.ts";
 
-/** After the first 10 s a body must have come in at 1 KiB/s on average: slower senders only hold memory. */
+/** After the first 10 s a body must come in at 1 KiB/s on average: slower senders only hold memory. */
 const BODY_GRACE_MS = 10_000;
 const BODY_MIN_BYTES_PER_MS = 1024 / 1000;
+/** However fast the rest came: nobody pauses longer in the middle who means to finish. */
+const BODY_PAUSE_MAX_MS = 60_000;
 const CHECK_INTERVAL_MS = 1_000;
 const SMALL_BODY_BYTES = 256 * 1024;
 
@@ -92,14 +94,18 @@ interface PaceWatch {
 }
 
 function watchPace(clock: Clock, received: () => number, onTooSlow: () => void): PaceWatch {
-  const startedMs = clock.nowMs();
+  /** Until when what came in so far is fast enough. */
+  let paidUntilMs = clock.nowMs() + BODY_GRACE_MS;
+  let countedBytes = 0;
   let isTooSlow = false;
   let timer = clock.startTimer(BODY_GRACE_MS, check);
   return { isTooSlow: () => isTooSlow, stop: () => timer.stop() };
 
   function check(): void {
-    const lateMs = clock.nowMs() - startedMs - BODY_GRACE_MS;
-    isTooSlow = received() < lateMs * BODY_MIN_BYTES_PER_MS || received() === 0;
+    const nowMs = clock.nowMs();
+    paidUntilMs = Math.min(nowMs + BODY_PAUSE_MAX_MS, paidUntilMs + (received() - countedBytes) / BODY_MIN_BYTES_PER_MS);
+    countedBytes = received();
+    isTooSlow = paidUntilMs < nowMs || countedBytes === 0;
     if (isTooSlow) return onTooSlow();
     timer = clock.startTimer(CHECK_INTERVAL_MS, check);
   }

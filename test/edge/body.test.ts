@@ -78,6 +78,21 @@ test("[H5] after 10 s a body must have come in at 1 KiB/s on average", async () 
   expect(steady.clock.pending).toBe(0);
 });
 
+test("[H5] what came in fast does not pay for hours of silence: a body that pauses for more than a minute is too slow", async () => {
+  const paused = upload({}, { limit: 10 * MIB, budget: 10 * MIB });
+  await paused.send(9 * MIB);
+  paused.clock.advance(60_000);
+  await turns(2);
+  expect(paused.clock.pending).toBe(1);
+  await paused.send(MIB / 2);
+  paused.clock.advance(59_000);
+  await turns(2);
+  expect(paused.clock.pending).toBe(1);
+  paused.clock.advance(15_000);
+  expect(await codeOf(paused.taken)).toBe("body_timeout");
+  expect([paused.clock.pending, paused.budget.heldBytes]).toEqual([0, 0]);
+});
+
 test("[H5] the limit is exact, announced or not, and what was held is given back", async () => {
   const exact = upload({}, { limit: 100 });
   await exact.send(100);
