@@ -38,6 +38,7 @@ export function createAccess(config: ServeConfig, keys: KeyRing | null, world: {
     if (failures.isSpent(address())) throw new RelayError("auth_rate_limited"); // (3)
     const verdict = known ?? (await keys?.authenticate(credential)) ?? { kind: "unknown" };
     if (verdict.kind === "key" && verdict.key.scopes.includes("admin")) return true;
+    if (verdict.kind === "unavailable") throw new RelayError("store_unavailable");
     failures.onFailure(address()); // (4)
     return false;
   }
