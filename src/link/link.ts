@@ -126,7 +126,7 @@ export class Link {
     const worker: WorkerId = `w${++this.#lastWorker}-${crypto.randomUUID().slice(0, 8)}`;
     const protocol = isV2 ? V2 : V1;
     const ack = { type: "register_ack", worker_id: worker, models, warnings, protocol_version: protocol };
-    wire.sendMessage(isV2 ? { ...ack, max_concurrent: slots } : ack);
+    if (wire.sendMessage(isV2 ? { ...ack, max_concurrent: slots } : ack) === "lost") return;
     this.#startSession(socket, wire, { register, worker, key, name, models, slots, protocol, warnings });
   }
 

@@ -78,6 +78,8 @@ export class Wire {
         return this.close(CLOSE.heartbeatTimedOut);
       }
       this.ping();
+      // It may have been one frame too many for the socket.
+      if (!this.#isOpen) return;
       dueMs = this.#clock.nowMs() + this.#heartbeatMs;
       this.#heartbeat = this.#clock.startTimer(this.#heartbeatMs, beat);
     };
