@@ -23,10 +23,13 @@ export class Listener {
   readonly port: number;
   /** The newest last. Older ones take no connections, but serve those they have. */
   #servers: RelayServer[];
+  /** As the newest has it. */
+  #tls: TlsMaterial | null;
 
   /** @throws the runtime's error (code EADDRINUSE, EACCES, ...) when it cannot listen */
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#tls = options.tls;
     const first = this.#listen(options.port, options.tls);
     this.#servers = [first];
     this.port = first.port ?? options.port;
@@ -37,12 +40,21 @@ export class Listener {
     return this.#servers.reduce((sum, server) => sum + server.pendingRequests, 0);
   }
 
-  /** New connections get the new certificate. The runtime cannot change it in place, so a new socket takes the port over. */
+  /**
+   * New connections get the new certificate. The runtime cannot change it in place, so a new socket takes the port over.
+   * @throws the runtime's error when it does not take the certificate; the old one stays then
+   */
   replaceTls(tls: TlsMaterial): void {
     const old = this.#servers.at(-1)!;
     const gone = old.stop();
-    this.#servers.push(this.#listen(this.port, tls));
     void gone.then(() => (this.#servers = this.#servers.filter((server) => server !== old)));
+    try {
+      this.#servers.push(this.#listen(this.port, tls));
+      this.#tls = tls;
+    } catch (error) {
+      this.#servers.push(this.#listen(this.port, this.#tls));
+      throw error;
+    }
   }
 
   /** Closes everything at once. */

@@ -1,7 +1,7 @@
 // The relay's own certificate: https and wss, a new one taken up while it runs, and pairs that do not fit.
 import { expect, test } from "bun:test";
 import { connect } from "node:tls";
-import { copyFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, writeFileSync } from "node:fs";
 import { UsageError } from "../../src/base/errors.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { startTestRelay, type TestRelay } from "../support/running-relay.ts";
@@ -72,8 +72,12 @@ test("[U9] a new pair is taken up for new connections; half a renewal, garbage a
   await kept();
   writeFileSync(live.certFile, "");
   await kept();
+  // A chain that is not written to its end: its first certificate alone would do.
   next.cert();
   next.key();
+  appendFileSync(live.certFile, "-----BEGIN CERTIFICATE-----\nMIIB\n");
+  await kept();
+  next.cert();
   clock.advance(TLS_CHECK_INTERVAL_MS);
   expect(relay.log.of("certificate reloaded")).toHaveLength(1);
   await until(async () => (await shownBy(relay, certificates)) === "second", "new connections get the new certificate");
