@@ -31,9 +31,9 @@ export function clientAddress(peer: string, forwardedFor: string | null, proxies
   return address;
 }
 
-/** Without the IPv6 clothing a dual-stack socket puts on IPv4 peers. */
+/** Without the IPv6 clothing a dual-stack socket puts on IPv4 peers, and without the port some proxies write behind it. */
 function plainAddress(address: string): string {
-  const bare = address.replace(/^\[(.*)\]$/, "$1");
+  const bare = address.replace(/^\[(.*)\](?::\d+)?$/, "$1").replace(/^([\d.]+):\d+$/, "$1");
   const mapped = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(bare);
   return mapped?.[1] ?? bare;
 }

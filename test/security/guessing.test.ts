@@ -65,7 +65,13 @@ test("[U7] behind a trusted proxy it is the client's address that counts, and wh
   const told = async (forwarded: string): Promise<number> =>
     await statusOf(secured, "/v1/models", { ...wrong, "x-forwarded-for": forwarded });
   expect(await told("203.0.113.7")).toBe(429);
-  for (const forged of ["198.51.100.1, 203.0.113.7", "203.0.113.7, 10.9.9.9", "garbage, 203.0.113.7", "::ffff:203.0.113.7"]) {
+  for (const forged of [
+    "198.51.100.1, 203.0.113.7",
+    "203.0.113.7, 10.9.9.9",
+    "garbage, 203.0.113.7",
+    "::ffff:203.0.113.7",
+    "203.0.113.7:4711",
+  ]) {
     expect([forged, await told(forged)]).toEqual([forged, 429]);
   }
   for (const other of ["203.0.113.8", "203.0.113.7, 198.51.100.1", "2001:db8::7"]) expect([other, await told(other)]).toEqual([other, 401]);
