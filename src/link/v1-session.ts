@@ -27,6 +27,8 @@ type V1State =
 
 /** v1 has no flow control: a client this far behind its stream is cut off. */
 const V1_BUFFER_MAX_BYTES = 8 * MIB;
+/** Nor has it for request bodies: a worker this far behind gets no more of them, before they cost it its connection (at 160 MiB). */
+const V1_UPLINK_MAX_BYTES = 64 * MIB;
 /** A streamed error body longer than this is taken for a stream after all. */
 const HOLD_MAX_BYTES = 1 * MIB;
 
@@ -42,6 +44,8 @@ class V1Session implements Session {
   readonly #probe: CancelProbe;
   #lastNumber = 0;
   #lastProbe = 0;
+  /** It was refused a request for its slow uplink. */
+  #isBehind = false;
 
   constructor(world: SessionWorld) {
     this.#world = world;
@@ -66,7 +70,11 @@ class V1Session implements Session {
     throw new PeerError(CLOSE.registrationError.code, CLOSE.registrationError.reason);
   }
 
-  onDrain(): void {}
+  /** The relay gives it work again when it has reported its load: ask at once rather than wait for the next heartbeat. */
+  onDrain(): void {
+    if (this.#isBehind) this.#world.wire.ping();
+    this.#isBehind = false;
+  }
 
   onClosed(): void {
     this.#attempts.clear();
@@ -78,6 +86,8 @@ class V1Session implements Session {
 
   #send(job: Job): boolean {
     const { request } = job;
+    this.#isBehind = this.#world.wire.waitingBytes > V1_UPLINK_MAX_BYTES;
+    if (this.#isBehind) return false;
     const name = `${job.attempt}-${++this.#lastNumber}`;
     const fate = this.#world.wire.sendMessage({
       type: "request",

@@ -43,6 +43,11 @@ export class Wire {
     return this.#lastHeardMs;
   }
 
+  /** Bytes that were sent and that the network has not taken yet. */
+  get waitingBytes(): number {
+    return this.#socket.getBufferedAmount();
+  }
+
   /** Anything the peer sends shows that it lives. */
   heard(): void {
     this.#lastHeardMs = this.#clock.nowMs();
