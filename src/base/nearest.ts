@@ -8,7 +8,9 @@ export function nearestNames(wrong: string, known: Iterable<string>, most = 3): 
   const wanted = wrong.toLowerCase().slice(0, LONGEST_COMPARED);
   const allowed = Math.max(1, Math.floor(wanted.length / 3));
   const scored: { readonly name: string; readonly distance: number }[] = [];
+  let compared = 0;
   for (const name of known) {
+    if (compared++ === NAMES_COMPARED) break;
     const candidate = name.toLowerCase().slice(0, LONGEST_COMPARED);
     const isPart = wanted.length >= 3 && candidate.length >= 3 && (candidate.includes(wanted) || wanted.includes(candidate));
     const distance = Math.abs(candidate.length - wanted.length) > allowed ? Infinity : editDistance(wanted, candidate);
@@ -19,8 +21,9 @@ export function nearestNames(wrong: string, known: Iterable<string>, most = 3): 
   return scored.slice(0, most).map((entry) => entry.name);
 }
 
-// A model name has at most 256 characters; comparing its first 64 tells enough and bounds the work.
-const LONGEST_COMPARED = 64;
+// A wrong name must not cost more than a moment, however many names there are and however long: the beginnings tell enough.
+const LONGEST_COMPARED = 32;
+const NAMES_COMPARED = 2_000;
 
 /** Optimal string alignment distance. */
 function editDistance(a: string, b: string): number {

@@ -3,7 +3,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import type { AnswerBody } from "../hub/answer-body.ts";
 import type { Refusal } from "../hub/handles.ts";
 import { SseGate } from "./sse-gate.ts";
-import { StreamPositionReader } from "./stream-position.ts";
+import type { StreamPositionReader } from "./stream-position.ts";
 import type { StreamPosition } from "./dialect.ts";
 
 export interface AnswerStreamOptions {
@@ -14,16 +14,23 @@ export interface AnswerStreamOptions {
   readonly keepaliveMs: number;
   /** Without the colon: `keep-alive`, `queued, position 3`. */
   readonly comment: () => string;
+  /** Reads along where the dialect's failures need to know where the stream stands. */
+  readonly position: StreamPositionReader | null;
   /** The event that says what went wrong. */
   readonly errorEvent: (refusal: Refusal, at: StreamPosition) => string;
   /** Nothing more comes from the hub; what is there may still be on its way to the client. */
   readonly onOver: () => void;
 }
 
-/** Bytes the runtime may keep for a client that is slower than its backend. */
-const AHEAD_BYTES = 64 * 1024;
+/**
+ * What the runtime may ask for ahead of a client: the next chunk. What the worker may send ahead waits in the body's own window;
+ * and the runtime sets aside a buffer of this size for each stream.
+ */
+const AHEAD_BYTES = 1;
 /** A cut resets the connection, which may overtake what is still in the socket: give the error event time to leave. */
 const CUT_DELAY_MS = 100;
+
+const NOWHERE: StreamPosition = { responseId: null, sequenceNumber: null };
 
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
@@ -31,7 +38,6 @@ export class AnswerStream {
   readonly readable: ReadableStream<Uint8Array>;
   readonly #options: AnswerStreamOptions;
   readonly #gate = new SseGate();
-  readonly #position = new StreamPositionReader();
   #controller!: Controller;
   #body: AnswerBody | null = null;
   #isWanted = false;
@@ -71,7 +77,7 @@ export class AnswerStream {
 
   /** Says what went wrong and cuts the connection. Only before `attach`; later failures come through the body. */
   fail(refusal: Refusal): void {
-    this.#endWithError(this.#options.errorEvent(refusal, this.#position.position));
+    this.#endWithError(this.#options.errorEvent(refusal, this.#options.position?.position ?? NOWHERE));
   }
 
   /** The same with an event made elsewhere. */
@@ -112,7 +118,7 @@ export class AnswerStream {
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
     const ready = this.#options.isSse ? this.#gate.push(bytes) : bytes;
     if (ready.byteLength === 0) return;
-    if (this.#options.isSse) this.#position.see(ready);
+    this.#options.position?.see(ready);
     this.#send(ready);
   }
 

@@ -73,7 +73,7 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
           dialect,
           requestId: c.get("requestId"),
           address: c.get("address"),
-          setIdleSecs: (secs) => c.env.server.timeout(c.req.raw, secs),
+          setIdleSecs: idleSetter(c.env.server, c.req.raw),
         },
         world,
       ),
@@ -120,6 +120,11 @@ async function answerPages(c: EdgeContext, next: Next, rules: BrowserRules): Pro
   await next();
   for (const [name, value] of Object.entries(corsHeaders(origin, headers))) c.res.headers.set(name, value);
   return undefined;
+}
+
+/** Made apart from the context: a stream would keep that whole otherwise. */
+function idleSetter(server: EdgeBindings["server"], request: Request): (secs: number) => void {
+  return (secs) => server.timeout(request, secs);
 }
 
 function addressOf(c: EdgeContext, proxies: TrustedProxies): string {

@@ -6,6 +6,7 @@ import type { AnswerHead, AnswerRoute, ClientHandle, Refusal, RequestId } from "
 import type { Hub } from "../hub/hub.ts";
 import { AnswerStream } from "./answer-stream.ts";
 import { backendErrorEvent, type Dialect, errorBody, errorEvent, type Problem } from "./dialect.ts";
+import { StreamPositionReader } from "./stream-position.ts";
 import { headersToClient } from "./headers.ts";
 
 export interface ExchangeWorld {
@@ -70,7 +71,7 @@ export class Exchange implements ClientHandle {
 
   /** The client hung up. */
   onClientGone(): void {
-    this.#promise?.stop();
+    this.#stopPromise();
     if (this.#phase.kind === "over") return;
     this.#phase = { kind: "over" };
     if (this.#id !== null) this.#world.hub.leave(this.#id);
@@ -79,7 +80,7 @@ export class Exchange implements ClientHandle {
   }
 
   onAnswer(head: AnswerHead, body: AnswerBody, route: AnswerRoute): void {
-    this.#promise?.stop();
+    this.#stopPromise();
     const isSse = isEventStream(head);
     switch (this.#phase.kind) {
       case "promised":
@@ -99,7 +100,7 @@ export class Exchange implements ClientHandle {
   }
 
   onRefused({ code, nearest }: Refusal): void {
-    this.#promise?.stop();
+    this.#stopPromise();
     const refusal = { code, nearest: nearest.filter((model) => this.#request.mayUse(model)) };
     const phase = this.#phase;
     if (phase.kind === "promised") return phase.stream.fail(refusal);
@@ -150,6 +151,7 @@ export class Exchange implements ClientHandle {
         clock,
         isSse,
         keepaliveMs,
+        position: dialect === "responses" && isSse ? new StreamPositionReader() : null,
         comment: () => this.#comment(),
         errorEvent: (refusal, at) => errorEvent(dialect, problemOf(refusal), publicId, model, at),
         onOver: () => this.#over(),
@@ -212,6 +214,11 @@ export class Exchange implements ClientHandle {
   #refusal(refusal: Refusal): Response {
     const { dialect, publicId } = this.#request;
     return refusalResponse(dialect, problemOf(refusal), publicId);
+  }
+
+  #stopPromise(): void {
+    this.#promise?.stop();
+    this.#promise = null;
   }
 
   #over(): void {

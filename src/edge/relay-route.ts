@@ -2,11 +2,11 @@
 import type { Clock } from "../base/clock.ts";
 import { RelayError } from "../base/errors.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { Admission } from "./admission.ts";
+import type { Admission, Caller } from "./admission.ts";
 import { takeBody } from "./body.ts";
 import type { Dialect } from "./dialect.ts";
 import { Exchange } from "./exchange.ts";
-import { headersToWorker } from "./headers.ts";
+import { headersToWorker, type RequestHeaderRules } from "./headers.ts";
 import { readRouting } from "./json-gate.ts";
 
 export interface RelayRouteWorld {
@@ -59,12 +59,11 @@ export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): 
       dialect,
       model,
       isStreaming: routing.isStreaming,
-      mayUse: (name) => admission.mayUse(caller, name),
-      onOver: () => setIdleSecs(TAIL_IDLE_SECS),
+      mayUse: modelsOf(admission, caller),
+      onOver: restoreIdle(setIdleSecs),
     });
-    request.signal.addEventListener("abort", () => exchange.onClientGone(), { once: true });
-    const rules = { forwarded: world.forwardHeaders, isOurCredential: (value: string) => admission.isOurs(value) };
-    const headers = headersToWorker(request.headers, rules, requestId);
+    onAbort(request.signal, exchange);
+    const headers = headersToWorker(request.headers, headerRules(world), requestId);
     const keyLimit = caller.key?.maxConcurrent ?? 0;
     const relayed = {
       publicId: requestId,
@@ -82,4 +81,22 @@ export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): 
     reservation.release();
     throw error;
   }
+}
+
+// Each of these lives as long as its stream, and would keep the request's body and headers with it if it were made in `relay`.
+
+function restoreIdle(setIdleSecs: (secs: number) => void): () => void {
+  return () => setIdleSecs(TAIL_IDLE_SECS);
+}
+
+function modelsOf(admission: Admission, caller: Caller): (model: string) => boolean {
+  return (model) => admission.mayUse(caller, model);
+}
+
+function onAbort(signal: AbortSignal, exchange: Exchange): void {
+  signal.addEventListener("abort", () => exchange.onClientGone(), { once: true });
+}
+
+function headerRules({ forwardHeaders, admission }: RelayRouteWorld): RequestHeaderRules {
+  return { forwarded: forwardHeaders, isOurCredential: (value) => admission.isOurs(value) };
 }

@@ -128,6 +128,11 @@ class V2Session implements Session {
     this.#world.wire.sendMessage({ type: "cancel", attempt: number, reason: CANCEL_REASONS[cause] });
   }
 
+  /** Made apart: it lives as long as the answer, and would keep the message. */
+  #takenOf(number: number): (bytes: number) => void {
+    return (bytes) => this.#onTaken(number, bytes);
+  }
+
   /** Credit goes back in halves of the window: one small frame for many chunks. */
   #onTaken(number: number, bytes: number): void {
     const answer = this.#attempts.get(number)?.state;
@@ -171,7 +176,7 @@ class V2Session implements Session {
     if (entry?.state.kind !== "sent") return ignoreFrame(this.#world, "response_start");
     const { status_code: status, headers } = message;
     if (!isUsableStatus(status) || headerBytes(headers) > ANSWER_HEADERS_MAX_BYTES) return this.#fail(entry, "backend_error");
-    const body = this.#world.hub.startAnswer(entry.id, { status, headers }, (bytes) => this.#onTaken(message.attempt, bytes));
+    const body = this.#world.hub.startAnswer(entry.id, { status, headers }, this.#takenOf(message.attempt));
     // The hub knows before us when an answer is not wanted any more; its cancel is on the way.
     if (body !== null) entry.state = { kind: "answering", body, window: this.#windowBytes, owed: 0, received: 0 };
   }

@@ -16,6 +16,7 @@ function start(isSse = true, prefix: readonly Uint8Array[] = []) {
     {
       clock,
       isSse,
+      position: null,
       keepaliveMs: EVERY_MS,
       comment: () => "here",
       errorEvent: (refusal) => `data: ${refusal.code}\n\n`,
