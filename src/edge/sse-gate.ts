@@ -8,11 +8,15 @@ const LF_LF = Buffer.from("\n\n");
 /** The empty line is CRLF; the line before it may have ended either way. */
 const LF_CRLF = Buffer.from("\n\r\n");
 const CR_CR = Buffer.from("\r\r");
+/** The longest of them but for one byte. */
+const TAIL_BYTES = 2;
 
 /** Bytes in, the same bytes out, cut at event boundaries (WHATWG HTML 9.2.6: an empty line ends an event). */
 export class SseGate {
   #held = EMPTY;
   #isInsideEvent = false;
+  /** The last bytes of an unfinished event that went out: the empty line that ends it may begin in them. */
+  #tail = EMPTY;
 
   /** What has gone out so far ends where an event ends: the only place for a word of our own. */
   get isAtBoundary(): boolean {
@@ -22,7 +26,7 @@ export class SseGate {
   /** Takes bytes in; returns what may go out now, possibly nothing. */
   push(bytes: Uint8Array): Uint8Array {
     const all = this.#held.byteLength === 0 ? asBuffer(bytes) : Buffer.concat([this.#held, bytes]);
-    const end = lastBoundary(all);
+    const end = lastBoundary(all) || this.#boundaryAcross(all);
     if (end === all.byteLength) return this.#letGo(all, false);
     if (end === 0 && all.byteLength > HOLD_MAX_BYTES) return this.#letGo(all, true);
     if (end === 0) {
@@ -44,7 +48,15 @@ export class SseGate {
   #letGo(bytes: Buffer, isInsideEvent: boolean): Uint8Array {
     this.#held = EMPTY;
     this.#isInsideEvent = isInsideEvent;
+    if (isInsideEvent) this.#tail = Buffer.from(bytes.subarray(-TAIL_BYTES));
     return bytes;
+  }
+
+  /** Where the event of which a part went out ends, if its empty line began in that part. */
+  #boundaryAcross(bytes: Buffer): number {
+    if (!this.#isInsideEvent) return 0;
+    const seam = Buffer.concat([this.#tail, bytes.subarray(0, TAIL_BYTES)]);
+    return Math.max(0, lastBoundary(seam) - this.#tail.byteLength);
   }
 }
 

@@ -69,3 +69,19 @@ test("[T3] where a responses stream stands is read from its events, and from not
   for (const event of streamEvents("chat")) other.see(Buffer.from(event));
   expect(other.position).toEqual({ responseId: null, sequenceNumber: null });
 });
+
+test("[T2] an event too large to be held ends also where its empty line comes in two pieces", () => {
+  for (const [before, behind] of [
+    ["\n", "\n"],
+    ["\r\n", "\r\n"],
+    ["\r\n\r", "\n"],
+    ["\r", "\r"],
+  ] as const) {
+    const gate = new SseGate();
+    gate.push(Buffer.from(`data: ${"x".repeat(70_000)}${before}`));
+    expect(gate.isAtBoundary).toBe(false);
+    expect(Buffer.from(gate.push(Buffer.from(behind))).toString()).toBe(behind);
+    expect(gate.isAtBoundary).toBe(true);
+    expect(gate.push(Buffer.from("\n")).byteLength).toBe(0);
+  }
+});
