@@ -53,8 +53,8 @@ export const LIMIT_OPTIONS = {
   bodyLimitBytes: option({
     flag: "body-limit-mb",
     variables: ["BODY_LIMIT_MB"],
-    // Waiting bodies have 256 MiB together, so a larger one could never wait.
-    kind: megabytes(1, 256),
+    // As escaped text it must fit into one v1 frame.
+    kind: megabytes(1, 64),
     fallback: SERVE_DEFAULTS.bodyLimitBytes,
     group: LIMITS,
     help: "The largest request body, in MiB.",

@@ -28,7 +28,7 @@ export interface AnswerStreamOptions {
  */
 const AHEAD_BYTES = 1;
 /** A cut resets the connection, which may overtake what is still in the socket: give the error event time to leave. */
-const CUT_DELAY_MS = 100;
+const CUT_DELAY_MS = 500;
 
 const NOWHERE: StreamPosition = { responseId: null, sequenceNumber: null };
 

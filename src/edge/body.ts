@@ -33,6 +33,8 @@ export async function takeBody(request: Request, intake: BodyIntake): Promise<Ta
   if (reservation === null) throw new RelayError("overloaded");
   try {
     const isSmall = announced > 0 && announced <= SMALL_BODY_BYTES;
+    // A large one pays as it comes in: a few that are only announced must not keep everybody else out.
+    if (!isSmall) reservation.release();
     const bytes = isSmall ? await readAtOnce(request, announced, intake.clock) : await readAll(request, announced, reservation, intake);
     return { bytes, reservation };
   } catch (error) {
@@ -73,8 +75,7 @@ async function readAll(request: Request, announced: number, reservation: Reserva
       if (done) break;
       received += value.byteLength;
       if (received > intake.limitBytes) throw tooLarge(intake.limitBytes);
-      // A chunked upload announced nothing: it pays as it goes.
-      if (received > announced && !reservation.grow(value.byteLength)) throw new RelayError("overloaded");
+      if (!reservation.grow(value.byteLength)) throw new RelayError("overloaded");
       chunks.push(value);
     }
   } catch (error) {

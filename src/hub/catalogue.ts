@@ -2,17 +2,23 @@
 import { ANY_MODEL } from "../protocol/registration.ts";
 import type { WorkerId } from "../scheduler/events.ts";
 
-interface Listing {
+interface Claims {
   readonly models: readonly string[];
   readonly unlisted: readonly string[];
+}
+
+interface Listing {
+  readonly listed: readonly string[];
+  readonly servesAny: boolean;
 }
 
 export class Catalogue {
   readonly #listings = new Map<WorkerId, Listing>();
   readonly #firstSeenUnixSecs = new Map<string, number>();
 
-  set(worker: WorkerId, listing: Listing): void {
-    this.#listings.set(worker, listing);
+  set(worker: WorkerId, { models, unlisted }: Claims): void {
+    const hidden = new Set([ANY_MODEL, ...unlisted]);
+    this.#listings.set(worker, { listed: models.filter((model) => !hidden.has(model)), servesAny: models.includes(ANY_MODEL) });
   }
 
   delete(worker: WorkerId): void {
@@ -22,16 +28,14 @@ export class Catalogue {
   /** Listed models in alphabetical order; "*" and unlisted names never appear. */
   models(): readonly string[] {
     const names = new Set<string>();
-    for (const { models, unlisted } of this.#listings.values()) {
-      for (const model of models) if (model !== ANY_MODEL && !unlisted.includes(model)) names.add(model);
-    }
+    for (const { listed } of this.#listings.values()) for (const model of listed) names.add(model);
     return [...names].sort();
   }
 
   /** The one model on offer, for requests that name none; null when there are several, none, or a worker that serves any. */
   onlyModel(): string | null {
     const names = this.models();
-    const servesAny = [...this.#listings.values()].some(({ models }) => models.includes(ANY_MODEL));
+    const servesAny = [...this.#listings.values()].some((listing) => listing.servesAny);
     return names.length === 1 && !servesAny ? names[0]! : null;
   }
 

@@ -47,7 +47,7 @@ export class Hub {
   constructor(world: HubWorld) {
     this.#world = world;
     world.scheduler.onEffects((effects) => {
-      for (const effect of effects) this.#perform(effect);
+      for (const effect of effects) this.#performSafely(effect);
     });
   }
 
@@ -215,6 +215,15 @@ export class Hub {
   }
 
   // ---- effects ----
+
+  /** A mistake of ours with one request must not cost the others their effects. */
+  #performSafely(effect: Effect): void {
+    try {
+      this.#perform(effect);
+    } catch (error) {
+      this.#world.log.error("internal error", { effect: effect.type, cause: error instanceof Error ? error.message : String(error) });
+    }
+  }
 
   #perform(effect: Effect): void {
     switch (effect.type) {

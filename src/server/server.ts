@@ -40,7 +40,8 @@ const BODY_SLACK_BYTES = 64 * 1024 * 1024;
 /** What a draining relay tells its workers: come back when a successor may be listening. */
 const RECONNECT_AFTER_MS = 1_000;
 const FLUSH_DEADLINE_MS = 2_000;
-const FAREWELL_MS = 250;
+/** A little more than a broken stream is given to tell its client why. */
+const FAREWELL_MS = 600;
 const CONNECT_PATH = "/v1/worker/connect";
 
 /** @throws UsageError for an unusable certificate, or the runtime's error (code EADDRINUSE, EACCES, ...) when it cannot listen */

@@ -113,7 +113,7 @@ describe("refusals", () => {
     [["--queue-timeout", "1e3"], `--queue-timeout: "1e3" ${SECONDS}`],
     [["--queue-timeout=-1"], `--queue-timeout: "-1" ${SECONDS}`],
     [["--max-queue-len", "1.5"], '--max-queue-len: "1.5" is not a whole number from 0 to 1000000'],
-    [["--body-limit-mb", "0"], '--body-limit-mb: "0" is not a whole number of MiB from 1 to 256'],
+    [["--body-limit-mb", "0"], '--body-limit-mb: "0" is not a whole number of MiB from 1 to 64'],
     [["--log-format", "jsn"], '--log-format: "jsn" is not one of text, json; did you mean json?'],
     [["--require-api-keys", "maybe"], '--require-api-keys: "maybe" is not true or false'],
     [["--listen", "localhost"], `--listen: "localhost" is not ${LISTEN}; add a port: localhost:8080`],

@@ -45,7 +45,7 @@ async function drained({ reader, clock }: ReturnType<typeof start>): Promise<{ r
   );
   await turns(5);
   // What was said last has been read by now; the cut comes a moment after it.
-  clock.advance(200);
+  clock.advance(500);
   await until(() => state.end !== null, "the stream ends");
   return { text: Buffer.concat(chunks).toString(), end: state.end ?? "broken" };
 }
