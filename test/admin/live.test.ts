@@ -116,6 +116,17 @@ test("[A4] a drained worker finishes what it has and gets nothing new until it i
   expect((await second).status).toBe(200);
 });
 
+test("[A4] a worker that drains by its own word is not resumed: it would take nothing", async () => {
+  await using rig = await startAdminRig();
+  await using worker = await startV2Worker(rig.relay, { models: ["m"] });
+  const { worker_id } = await workerOf(rig);
+  worker.send({ type: "draining" });
+  await until(async () => (await workerOf(rig)).is_draining, "the relay heard it");
+  const resumed = await post(rig, `/admin/workers/${worker_id}/resume`);
+  expect([resumed.status, await resumed.json()]).toMatchObject([400, { error: { code: "invalid_request" } }]);
+  expect((await workerOf(rig)).is_draining).toBe(true);
+});
+
 test("[A4] a worker that is asked to refresh gets models_refresh, and what it finds is listed", async () => {
   await using rig = await startAdminRig();
   await using worker = await startV2Worker(rig.relay, { models: ["m"] });

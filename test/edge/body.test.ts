@@ -129,6 +129,15 @@ test("[Q1] a relay whose memory for bodies is used up refuses, announced or as t
   expect(growing.budget.heldBytes).toBe(0);
 });
 
+test("[Q1] a large upload holds what came in, not what it announced", async () => {
+  const announced = upload({ "content-length": String(900 * KIB) });
+  await announced.send(1_000);
+  expect(announced.budget.heldBytes).toBe(1_000);
+  announced.breakOff();
+  expect(await codeOf(announced.taken)).toBe("invalid_request");
+  expect(announced.budget.heldBytes).toBe(0);
+});
+
 test("[H5] an upload that breaks off holds nothing", async () => {
   const broken = upload({ "content-length": "200" });
   await broken.send(50);

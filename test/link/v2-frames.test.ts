@@ -225,3 +225,15 @@ test("[L9] credit without end gives no more than the window, and an answer may c
   expect((await next).status).toBe(200);
   expect(job.body.byteLength).toBe(512 * KIB);
 });
+
+test("[W5] [T5] bytes before the answer began fail it: better none than one with a hole", async () => {
+  await using relay = startTestRelay();
+  await using worker = await startV2Worker(relay);
+  const response = relay.post("/v1/chat/completions", { model: "m" });
+  const job = await worker.nextJob();
+  job.data('{"first":');
+  job.start();
+  job.data("1}");
+  job.end();
+  expect((await response).status).toBe(502);
+});
