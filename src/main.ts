@@ -57,7 +57,7 @@ async function refuseOrHelp(word: string | undefined, world: CommandWorld): Prom
     else world.print(`${renderRootHelp(COMMANDS)}\n`);
     return word === undefined ? EXIT_USAGE : 0;
   }
-  const [{ didYouMean }, { printable }] = await Promise.all([import("./cli/suggest.ts"), import("./cli/printable.ts")]);
+  const [{ didYouMean }, { printable }] = await Promise.all([import("./cli/options/suggest.ts"), import("./base/printable.ts")]);
   const names = COMMANDS.map((command) => command.name);
   throw new UsageError(`unknown command ${printable(word)}${didYouMean(word, names)} The commands are ${names.join(", ")}`);
 }

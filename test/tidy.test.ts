@@ -22,7 +22,10 @@ const IMPORTS: ReadonlyMap<string, readonly string[]> = new Map([
   ["server", [...RELAY, "edge", "link", "admin", "cluster", "ui"]],
   ["worker", ["base", "protocol"]],
   ["demo", ["base"]],
-  ["cli", [...RELAY, "edge", "link", "admin", "cluster", "ui", "server", "worker", "demo"]],
+  ["load", ["base"]],
+  ["llamafile", ["base"]],
+  ["service", ["base"]],
+  ["cli", [...RELAY, "edge", "link", "admin", "cluster", "ui", "server", "worker", "demo", "load", "llamafile", "service"]],
   ["main.ts", ["base", "cli"]],
 ]);
 

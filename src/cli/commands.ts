@@ -1,7 +1,7 @@
 // The commands there are. Each is loaded only when it is the one to run, which keeps start-up quick.
 import type { Clock } from "../base/clock.ts";
-import type { OptionTable } from "./option.ts";
-import type { Environment } from "./parse.ts";
+import type { OptionTable } from "./options/option.ts";
+import type { Environment } from "./options/parse.ts";
 
 /** What a command may touch besides its arguments. */
 export interface CommandWorld {
@@ -27,26 +27,26 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "serve",
     summary: "the relay: takes clients' requests and gives them to workers",
-    load: async () => (await import("./serve.ts")).serve,
+    load: async () => (await import("./serve/serve.ts")).serve,
   },
   {
     name: "work",
     summary: "the worker: connects a model server to a relay",
-    load: async () => (await import("./work.ts")).work,
+    load: async () => (await import("./work/work.ts")).work,
   },
   {
     name: "up",
     summary: "relay and worker in one, for the model server of this machine",
-    load: async () => (await import("./up.ts")).up,
+    load: async () => (await import("./up/up.ts")).up,
   },
   {
     name: "health",
     summary: "asks a relay whether it is well; exit code 0 or 1",
-    load: async () => (await import("./health.ts")).health,
+    load: async () => (await import("./health/health.ts")).health,
   },
   {
     name: "keys",
     summary: "API keys of a relay: keys create --name NAME, keys list, keys revoke ID",
-    load: async () => (await import("./keys.ts")).keys,
+    load: async () => (await import("./keys/keys.ts")).keys,
   },
 ];

@@ -1,5 +1,5 @@
 // `--help`, from the tables: what the command does, then each option with its flag, variable, default and sentence.
-import type { AnyOption, OptionTable } from "./option.ts";
+import type { AnyOption, OptionTable } from "./options/option.ts";
 
 const WIDTH = 100;
 const INDENT = "  ";

@@ -1,6 +1,6 @@
 // Starting to listen, with what the operating system says about an address turned into what can be done about it.
 import { UsageError } from "../base/errors.ts";
-import { showListenAddress, type ListenAddress } from "./addresses.ts";
+import { showListenAddress, type ListenAddress } from "./options/addresses.ts";
 
 /** @throws UsageError when the address cannot be listened on. */
 export function startOrRefuse<T>(listen: ListenAddress, start: () => T): T {

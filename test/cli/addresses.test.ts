@@ -1,6 +1,6 @@
 // What may be written where an address or a URL is wanted.
 import { expect, test } from "bun:test";
-import { baseUrl, listenAddress, reachableUrl, showListenAddress } from "../../src/cli/addresses.ts";
+import { baseUrl, listenAddress, reachableUrl, showListenAddress } from "../../src/cli/options/addresses.ts";
 
 test.each([
   ["127.0.0.1:8080", "127.0.0.1", 8080],

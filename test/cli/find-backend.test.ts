@@ -1,8 +1,8 @@
 // Looking for model servers: what counts as one, which is taken, and what is said when there is none.
 import { afterEach, describe, expect, test } from "bun:test";
 import { UsageError } from "../../src/base/errors.ts";
-import { bestOf } from "../../src/cli/choose-backend.ts";
-import { findBackends, listModels, pickChatModel, USUAL_PLACES } from "../../src/cli/find-backend.ts";
+import { bestOf } from "../../src/cli/up/choose-backend.ts";
+import { findBackends, listModels, pickChatModel, USUAL_PLACES } from "../../src/cli/up/find-backend.ts";
 
 const servers: Bun.Server<undefined>[] = [];
 

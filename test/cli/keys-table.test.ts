@@ -1,9 +1,9 @@
 // The table of keys: its width, its columns, and what becomes of names that would break it.
 import { expect, test } from "bun:test";
 import { toKey } from "../../src/admin/key-schema.ts";
-import { renderKeys } from "../../src/cli/keys-table.ts";
-import { splitWords } from "../../src/cli/keys-words.ts";
-import { REVOKE_OPTIONS } from "../../src/cli/options-keys.ts";
+import { renderKeys } from "../../src/cli/keys/table.ts";
+import { splitWords } from "../../src/cli/keys/words.ts";
+import { REVOKE_OPTIONS } from "../../src/cli/keys/options.ts";
 import { type ApiKey, plainTerms, SCOPES } from "../../src/store/api-key.ts";
 
 const NOW_MS = 1_800_000_000_000;

@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../../src/base/errors.ts";
 import type { Log } from "../../src/base/log.ts";
-import { LOG_THRESHOLDS, type LogThreshold } from "../../src/cli/log-level.ts";
-import { formatLogLine, type LogFormat } from "../../src/cli/log-line.ts";
-import { createLogSink } from "../../src/cli/log.ts";
-import { SERVE_OPTIONS } from "../../src/cli/options-serve.ts";
-import { WORK_OPTIONS } from "../../src/cli/options-work.ts";
-import { parseOptions, type Environment } from "../../src/cli/parse.ts";
+import { LOG_THRESHOLDS, type LogThreshold } from "../../src/cli/options/log-level.ts";
+import { formatLogLine, type LogFormat } from "../../src/cli/log/log-line.ts";
+import { createLogSink } from "../../src/cli/log/log.ts";
+import { SERVE_OPTIONS } from "../../src/cli/serve/options.ts";
+import { WORK_OPTIONS } from "../../src/cli/work/options.ts";
+import { parseOptions, type Environment } from "../../src/cli/options/parse.ts";
 import { writeNow } from "../../src/cli/write-now.ts";
 
 const NOW = Date.parse("2026-11-22T10:00:00.000Z");

@@ -1,10 +1,10 @@
 // The documented flags, variables and defaults, written out once more: a slip in a table shows here.
 import { describe, expect, test } from "bun:test";
-import { fileKey, type OptionTable } from "../../src/cli/option.ts";
-import { SERVE_OPTIONS } from "../../src/cli/options-serve.ts";
-import { UP_OPTIONS } from "../../src/cli/options-up.ts";
-import { WORK_OPTIONS } from "../../src/cli/options-work.ts";
-import { parseOptions } from "../../src/cli/parse.ts";
+import { fileKey, type OptionTable } from "../../src/cli/options/option.ts";
+import { SERVE_OPTIONS } from "../../src/cli/serve/options.ts";
+import { UP_OPTIONS } from "../../src/cli/up/options.ts";
+import { WORK_OPTIONS } from "../../src/cli/work/options.ts";
+import { parseOptions } from "../../src/cli/options/parse.ts";
 
 /** Flag, variables, default, a value to set and what it reads as. */
 type Row = readonly [flag: string, variables: readonly string[], fallback: unknown, given: string, read: unknown];

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../../src/base/errors.ts";
-import { SERVE_OPTIONS } from "../../src/cli/options-serve.ts";
-import { WORK_OPTIONS } from "../../src/cli/options-work.ts";
-import { parseOptions, type Environment } from "../../src/cli/parse.ts";
+import { SERVE_OPTIONS } from "../../src/cli/serve/options.ts";
+import { WORK_OPTIONS } from "../../src/cli/work/options.ts";
+import { parseOptions, type Environment } from "../../src/cli/options/parse.ts";
 
 const parseServe = (args: readonly string[], env: Environment = {}) => parseOptions("serve", SERVE_OPTIONS, args, env);
 const parseWork = (args: readonly string[], env: Environment = {}) => parseOptions("work", WORK_OPTIONS, args, env);

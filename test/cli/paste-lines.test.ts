@@ -1,6 +1,6 @@
 // The lines to paste have to work when pasted, whatever the model is called.
 import { expect, test } from "bun:test";
-import { renderPasteLines } from "../../src/cli/paste-lines.ts";
+import { renderPasteLines } from "../../src/cli/up/paste-lines.ts";
 
 const NASTY = `it's "a" $(model) \\ \`x\``;
 const BASE = "http://127.0.0.1:8081";

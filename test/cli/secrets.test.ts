@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../../src/base/errors.ts";
-import { SERVE_OPTIONS } from "../../src/cli/options-serve.ts";
-import { WORK_OPTIONS } from "../../src/cli/options-work.ts";
-import { parseOptions, type Environment } from "../../src/cli/parse.ts";
-import { checkSecret } from "../../src/cli/secrets.ts";
-import { toServeConfig } from "../../src/cli/serve-config.ts";
-import { toWorkConfig } from "../../src/cli/work-config.ts";
+import { SERVE_OPTIONS } from "../../src/cli/serve/options.ts";
+import { WORK_OPTIONS } from "../../src/cli/work/options.ts";
+import { parseOptions, type Environment } from "../../src/cli/options/parse.ts";
+import { checkSecret } from "../../src/cli/options/secrets.ts";
+import { toServeConfig } from "../../src/cli/serve/config.ts";
+import { toWorkConfig } from "../../src/cli/work/config.ts";
 
 const serveConfig = (args: readonly string[], env: Environment = {}) => toServeConfig(parseOptions("serve", SERVE_OPTIONS, args, env));
 const workConfig = (args: readonly string[], env: Environment = {}) => toWorkConfig(parseOptions("work", WORK_OPTIONS, args, env));

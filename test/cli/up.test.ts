@@ -1,8 +1,8 @@
 // `modelrelay up` as a process: the demo, a real backend, a backend that fails, a port that is taken.
 import { describe, expect, test } from "bun:test";
-import type { ListenAddress } from "../../src/cli/addresses.ts";
-import { renderIntroduction } from "../../src/cli/introduction.ts";
-import { freeCandidates, startOnFirstFree } from "../../src/cli/up-relay.ts";
+import type { ListenAddress } from "../../src/cli/options/addresses.ts";
+import { renderIntroduction } from "../../src/cli/up/introduction.ts";
+import { freeCandidates, startOnFirstFree } from "../../src/cli/up/relay.ts";
 import { listing, politely, unary } from "../support/fake-backend-answers.ts";
 import type { Answer } from "../support/fake-backend-exchange.ts";
 import { startFakeBackend } from "../support/fake-backend.ts";

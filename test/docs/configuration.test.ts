@@ -1,13 +1,13 @@
 // The configuration tables in the documents are made from the option tables the program itself reads.
 import { expect, test } from "bun:test";
-import { readConfigFile } from "../../src/cli/config-file.ts";
-import { type AnyOption, fileKey, type OptionTable } from "../../src/cli/option.ts";
-import { HEALTH_OPTIONS } from "../../src/cli/options-health.ts";
-import { KEYS_OPTIONS } from "../../src/cli/options-keys.ts";
-import { SERVE_OPTIONS } from "../../src/cli/options-serve.ts";
-import { UP_OPTIONS } from "../../src/cli/options-up.ts";
-import { WORK_OPTIONS } from "../../src/cli/options-work.ts";
-import { parseOptions } from "../../src/cli/parse.ts";
+import { readConfigFile } from "../../src/cli/options/config-file.ts";
+import { type AnyOption, fileKey, type OptionTable } from "../../src/cli/options/option.ts";
+import { HEALTH_OPTIONS } from "../../src/cli/health/options.ts";
+import { KEYS_OPTIONS } from "../../src/cli/keys/options.ts";
+import { SERVE_OPTIONS } from "../../src/cli/serve/options.ts";
+import { UP_OPTIONS } from "../../src/cli/up/options.ts";
+import { WORK_OPTIONS } from "../../src/cli/work/options.ts";
+import { parseOptions } from "../../src/cli/options/parse.ts";
 import { code, expectMade, fencesOf, readDocument, toTable } from "./documents.ts";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -4,12 +4,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UsageError } from "../../src/base/errors.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { splitWords } from "../../src/cli/keys-words.ts";
-import type { OptionTable } from "../../src/cli/option.ts";
-import { CREATE_OPTIONS, LIST_OPTIONS, REVOKE_OPTIONS } from "../../src/cli/options-keys.ts";
+import { splitWords } from "../../src/cli/keys/words.ts";
+import type { OptionTable } from "../../src/cli/options/option.ts";
+import { CREATE_OPTIONS, LIST_OPTIONS, REVOKE_OPTIONS } from "../../src/cli/keys/options.ts";
 import { OPERATOR_OPERATIONS } from "../../src/admin/openapi-operators.ts";
 import { NewKey } from "../../src/admin/key-schema.ts";
-import { parseOptions } from "../../src/cli/parse.ts";
+import { parseOptions } from "../../src/cli/options/parse.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { allDocuments, type Document, fencesOf, readDocument, ROOT, sectionOf, tableRows } from "./documents.ts";
 

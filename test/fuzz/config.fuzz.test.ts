@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../../src/base/errors.ts";
-import { fileKey, type OptionTable } from "../../src/cli/option.ts";
-import { SERVE_OPTIONS } from "../../src/cli/options-serve.ts";
-import { WORK_OPTIONS } from "../../src/cli/options-work.ts";
-import { parseOptions } from "../../src/cli/parse.ts";
+import { fileKey, type OptionTable } from "../../src/cli/options/option.ts";
+import { SERVE_OPTIONS } from "../../src/cli/serve/options.ts";
+import { WORK_OPTIONS } from "../../src/cli/work/options.ts";
+import { parseOptions } from "../../src/cli/options/parse.ts";
 import type { Random } from "../support/random.ts";
 import { anyText, corpus, fuzz, mutate, replay } from "./fuzz.ts";
 

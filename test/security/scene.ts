@@ -1,6 +1,6 @@
 // Where a hostile worker does its worst: two honest workers serve a neighbour's stream each, and at the end nobody may have noticed.
 import { expect, test } from "bun:test";
-import { formatLogLine } from "../../src/cli/log-line.ts";
+import { formatLogLine } from "../../src/cli/log/log-line.ts";
 import type { KeyTerms } from "../../src/store/api-key.ts";
 import type { ServeConfig } from "../../src/server/config.ts";
 import { ManualClock } from "../support/manual-clock.ts";

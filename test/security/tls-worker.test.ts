@@ -1,9 +1,9 @@
 // A worker through wss with the relay's CA at hand, end to end, and what it says of a certificate it cannot trust.
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { WORK_OPTIONS } from "../../src/cli/options-work.ts";
-import { parseOptions } from "../../src/cli/parse.ts";
-import { toWorkConfig } from "../../src/cli/work-config.ts";
+import { WORK_OPTIONS } from "../../src/cli/work/options.ts";
+import { parseOptions } from "../../src/cli/options/parse.ts";
+import { toWorkConfig } from "../../src/cli/work/config.ts";
 import * as answers from "../support/fake-backend-answers.ts";
 import { startFakeBackend } from "../support/fake-backend.ts";
 import { ManualClock } from "../support/manual-clock.ts";

@@ -1,0 +1,32 @@
+// `modelrelay serve`: the relay.
+import type { CommandBody } from "../commands.ts";
+import { startLog } from "../log/log.ts";
+import { SERVE_OPTIONS } from "./options.ts";
+import { parseOptions } from "../options/parse.ts";
+import { openKeys } from "./keys.ts";
+import { toServeConfig, warnOfOpenAddress, warnOfSecretFlags } from "./config.ts";
+import { startOrRefuse } from "../start-or-refuse.ts";
+import { listenForStopSignals, runUntilStopped } from "../stop-signals.ts";
+
+export const serve: CommandBody = {
+  options: SERVE_OPTIONS,
+  async run(args, { env, clock }) {
+    const parsed = parseOptions("serve", SERVE_OPTIONS, args, env);
+    const config = toServeConfig(parsed);
+    const log = startLog(parsed.values, { clock, env });
+    warnOfSecretFlags([parsed.origins.workerSecret, parsed.origins.adminToken, parsed.origins.databaseUrl], log);
+    warnOfOpenAddress(config, log);
+
+    const { startServer } = await import("../../server/server.ts");
+    const signals = listenForStopSignals();
+    const keys = await openKeys(parsed.values, { env, clock, log, hasAdminToken: config.adminToken !== null });
+    try {
+      const server = startOrRefuse(config.listen, () => startServer(config, { log, clock, keys: keys?.ring ?? null }));
+      return await runUntilStopped({ drain: () => server.drain(), finished: NEVER }, signals);
+    } finally {
+      await keys?.stop();
+    }
+  },
+};
+
+const NEVER = new Promise<never>(() => undefined);

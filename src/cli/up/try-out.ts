@@ -1,0 +1,114 @@
+// One streamed chat request to a relay over real HTTP, shown as it comes: the proof that everything is connected.
+import * as v from "valibot";
+import type { Clock } from "../../base/clock.ts";
+import { printable } from "../../base/printable.ts";
+
+interface TryOut {
+  /** Without a trailing slash and without `/v1`. */
+  readonly baseUrl: string;
+  readonly model: string;
+  readonly prompt: string;
+  readonly signal: AbortSignal;
+}
+
+interface TryOutWorld {
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly print: (text: string) => void;
+}
+
+export type TryOutResult =
+  | { readonly kind: "answered"; readonly firstTokenMs: number; readonly totalMs: number; readonly pieces: number }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Never throws: whatever goes wrong is the result. */
+export async function tryOut({ baseUrl, model, prompt, signal }: TryOut, { clock, print }: TryOutWorld): Promise<TryOutResult> {
+  const startMs = clock.nowMs();
+  let firstTokenMs: number | null = null;
+  let pieces = 0;
+  try {
+    const response = await fetch(`${baseUrl}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model, stream: true, max_tokens: ANSWER_MAX_TOKENS, messages: [{ role: "user", content: prompt }] }),
+      signal,
+      // The relay's own deadlines end it; a cold model may take minutes to load.
+      timeout: false,
+    });
+    if (response.status !== 200) return { kind: "failed", reason: await describeRefusal(response) };
+    let isComplete = false;
+    for await (const data of sseData(response)) {
+      if (data === "[DONE]") isComplete = true;
+      const event = v.safeParse(ChatEvent, parseJson(data));
+      if (!event.success) continue;
+      if (event.output.error !== undefined) return { kind: "failed", reason: printable(event.output.error.message) };
+      const text = spokenText(event.output);
+      if (text === "") continue;
+      firstTokenMs ??= clock.nowMs() - startMs;
+      pieces++;
+      print(withoutControls(text));
+    }
+    if (!isComplete || firstTokenMs === null) return { kind: "failed", reason: "the answer ended before it was complete" };
+    return { kind: "answered", firstTokenMs, totalMs: clock.nowMs() - startMs, pieces };
+  } catch (error) {
+    return { kind: "failed", reason: signal.aborted ? "stopped" : printable(error instanceof Error ? error.message : String(error)) };
+  }
+}
+
+/** `first token after 12 ms, 24 tokens in 640 ms (38 tokens/s)`. */
+export function describeTimings({ firstTokenMs, totalMs, pieces }: Extract<TryOutResult, { kind: "answered" }>): string {
+  const speakingMs = totalMs - firstTokenMs;
+  const speed = pieces > 1 && speakingMs >= 1 ? ` (${Math.round(((pieces - 1) * 1000) / speakingMs)} tokens/s)` : "";
+  return `first token after ${Math.round(firstTokenMs)} ms, ${pieces === 1 ? "1 token" : `${pieces} tokens`} in ${Math.round(totalMs)} ms${speed}`;
+}
+
+// Enough for a sentence even of a model that thinks first.
+const ANSWER_MAX_TOKENS = 512;
+
+const ErrorBody = v.object({ message: v.string() });
+const ChatEvent = v.object({
+  error: v.optional(ErrorBody),
+  choices: v.optional(
+    v.array(
+      v.object({
+        delta: v.nullish(
+          v.object({ content: v.nullish(v.string()), reasoning_content: v.nullish(v.string()), reasoning: v.nullish(v.string()) }),
+        ),
+      }),
+    ),
+  ),
+});
+
+/** What a model thinks aloud is shown too: it is what one waits for. */
+function spokenText({ choices }: v.InferOutput<typeof ChatEvent>): string {
+  const delta = choices?.[0]?.delta;
+  return delta?.content ?? delta?.reasoning_content ?? delta?.reasoning ?? "";
+}
+
+/** The `data` of each event; comments and other fields are passed over. */
+async function* sseData(response: Response): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const bytes of response.body ?? []) {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split(/\r?\n/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line.startsWith("data:")) yield line.slice("data:".length).trim();
+  }
+}
+
+async function describeRefusal(response: Response): Promise<string> {
+  const body = v.safeParse(v.object({ error: ErrorBody }), parseJson(await response.text()));
+  return `${response.status} ${body.success ? printable(body.output.error.message) : ""}`.trim();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Line breaks belong to an answer; what would steer the terminal does not. */
+function withoutControls(text: string): string {
+  return text.split("\n").map(printable).join("\n");
+}

@@ -1,0 +1,27 @@
+// `modelrelay work`: the worker daemon.
+import type { CommandBody } from "../commands.ts";
+import { startLog } from "../log/log.ts";
+import { WORK_OPTIONS } from "./options.ts";
+import { parseOptions } from "../options/parse.ts";
+import { warnOfSecretFlags } from "../serve/config.ts";
+import { listenForStopSignals, runUntilStopped } from "../stop-signals.ts";
+import { toWorkConfig } from "./config.ts";
+
+export const work: CommandBody = {
+  options: WORK_OPTIONS,
+  async run(args, { env, clock }) {
+    const parsed = parseOptions("work", WORK_OPTIONS, args, env);
+    const config = toWorkConfig(parsed);
+    const log = startLog(parsed.values, { clock, env });
+    warnOfSecretFlags([parsed.origins.workerSecret, parsed.origins.backendApiKey], log);
+
+    const { startWorker } = await import("../../worker/worker.ts");
+    const signals = listenForStopSignals();
+    const worker = startWorker(config, { log, clock });
+    const drain = async () => {
+      worker.drain();
+      await worker.finished;
+    };
+    return await runUntilStopped({ drain, finished: worker.finished }, signals);
+  },
+};
