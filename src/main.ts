@@ -2,9 +2,10 @@
 // The program's entry: finds the command, runs it, and is the only place that ends the process.
 import type { SubCommandsDef } from "citty";
 import { systemClock } from "./base/clock.ts";
-import { UsageError } from "./base/errors.ts";
+import { CommandError, UsageError } from "./base/errors.ts";
 import { VERSION } from "./base/version.ts";
-import { COMMANDS, type Command, type CommandWorld } from "./cli/commands.ts";
+import { type Command, type CommandWorld, COMMANDS, isGroup } from "./cli/commands.ts";
+import { type Found, findCommand, isHelpFlag } from "./cli/find-command.ts";
 import { commandOfName } from "./cli/invoked-name.ts";
 import { writeNow } from "./cli/write-now.ts";
 
@@ -12,54 +13,57 @@ async function main(): Promise<number> {
   const args = process.argv.slice(2);
   const script = Bun.isStandaloneExecutable ? null : (process.argv[1] ?? null);
   const named = commandOfName({ argv0: process.argv0, execPath: process.execPath, script });
+  const isNamed = named !== null && !COMMANDS.some(({ name }) => name === args[0]);
+  const world: CommandWorld = {
+    env: process.env,
+    clock: systemClock,
+    print: (text) => writeNow(STANDARD_OUTPUT, text),
+    tell: (text) => writeNow(STANDARD_ERROR, text),
+  };
   try {
-    return await runRoot(named !== null && !isCommand(args[0]) ? [named, ...args] : args);
+    return await runLine(isNamed ? [named, ...args] : args, world);
   } catch (error) {
-    return explain(error);
+    return explain(error, world);
   }
 }
 
 /** Resolves to the exit code. */
-async function runRoot(args: readonly string[]): Promise<number> {
-  const world: CommandWorld = { env: process.env, clock: systemClock, print: (text) => writeNow(STANDARD_OUTPUT, text) };
-  const [name, ...rest] = args;
-  const isVersionAsked = isVersionFlag(name) || (isCommand(name) && rest.some(isVersionFlag));
-  if (isVersionAsked) return printVersion(world);
-  if (!isCommand(name)) return await refuseOrHelp(name, world);
+async function runLine(args: readonly string[], world: CommandWorld): Promise<number> {
+  if (isVersionFlag(args[0])) return printVersion(world);
+  const found = await findCommand(args);
+  if (found.kind === "group") return await showGroup(found, world);
+  const own = found.args.includes("--") ? found.args.slice(0, found.args.indexOf("--")) : found.args;
+  if (own.some(isVersionFlag)) return printVersion(world);
+  if (!own.some(isHelpFlag)) return await runByCitty(args, world);
+  const { renderCommandHelp } = await import("./cli/help.ts");
+  world.print(`${renderCommandHelp(found.command)}\n`);
+  return 0;
+}
 
+async function runByCitty(args: readonly string[], world: CommandWorld): Promise<number> {
   const { defineCommand, runCommand } = await import("citty");
   // citty hands back nothing of what a subcommand returned, so the exit code comes out this way.
   let exitCode = 0;
-  const toCitty = (command: Command) => () =>
-    defineCommand({
-      meta: { name: command.name, description: command.summary },
-      run: async ({ rawArgs }) => void (exitCode = await runBody(command, rawArgs, world)),
-    });
-  const subCommands: SubCommandsDef = Object.fromEntries(COMMANDS.map((command) => [command.name, toCitty(command)]));
-  const root = defineCommand({ meta: { name: "modelrelay", version: VERSION }, subCommands });
+  const toCitty = ({ name, summary, load }: Command) => {
+    const meta = { name, description: summary };
+    return async () => {
+      const loaded = await load();
+      if (isGroup(loaded)) return defineCommand({ meta, subCommands: toTree(loaded.commands) });
+      return defineCommand({ meta, run: async ({ rawArgs }) => void (exitCode = await loaded.run(rawArgs, world)) });
+    };
+  };
+  const toTree = (commands: readonly Command[]): SubCommandsDef =>
+    Object.fromEntries(commands.map((command) => [command.name, toCitty(command)]));
+  const root = defineCommand({ meta: { name: "modelrelay", version: VERSION }, subCommands: toTree(COMMANDS) });
   await runCommand(root, { rawArgs: [...args] });
   return exitCode;
 }
 
-async function runBody(command: Command, args: readonly string[], world: CommandWorld): Promise<number> {
-  const body = await command.load();
-  if (!args.some(isHelpFlag)) return await body.run(args, world);
-  const { renderCommandHelp } = await import("./cli/help.ts");
-  world.print(`${renderCommandHelp(command.name, command.summary, body.options)}\n`);
-  return 0;
-}
-
-/** `--help` and `help` get it on the standard output; no command at all is a question too, but a failure for scripts. */
-async function refuseOrHelp(word: string | undefined, world: CommandWorld): Promise<number> {
-  const { renderRootHelp } = await import("./cli/help.ts");
-  if (word === undefined || isHelpFlag(word) || word === "help") {
-    if (word === undefined) writeNow(STANDARD_ERROR, `${renderRootHelp(COMMANDS)}\n`);
-    else world.print(`${renderRootHelp(COMMANDS)}\n`);
-    return word === undefined ? EXIT_USAGE : 0;
-  }
-  const [{ didYouMean }, { printable }] = await Promise.all([import("./cli/options/suggest.ts"), import("./base/printable.ts")]);
-  const names = COMMANDS.map((command) => command.name);
-  throw new UsageError(`unknown command ${printable(word)}${didYouMean(word, names)} The commands are ${names.join(", ")}`);
+/** Who asks for help gets it on the standard output; a command that is not named to its end is a question too, but a failure for scripts. */
+async function showGroup({ group, isHelpAsked }: Found & { kind: "group" }, { print, tell }: CommandWorld): Promise<number> {
+  const { renderGroupHelp } = await import("./cli/help.ts");
+  (isHelpAsked ? print : tell)(`${renderGroupHelp(group)}\n`);
+  return isHelpAsked ? 0 : EXIT_USAGE;
 }
 
 function printVersion(world: CommandWorld): number {
@@ -67,22 +71,14 @@ function printVersion(world: CommandWorld): number {
   return 0;
 }
 
-/** A mistake in how it was called is one line; anything else is a bug and shows where. */
-function explain(error: unknown): number {
-  if (error instanceof UsageError) {
-    writeNow(STANDARD_ERROR, `modelrelay: ${error.message}\n`);
-    return EXIT_USAGE;
+/** A mistake in how it was called, or what could not be done, is one line; anything else is a bug and shows where. */
+function explain(error: unknown, { tell }: CommandWorld): number {
+  if (error instanceof UsageError || error instanceof CommandError) {
+    tell(`modelrelay: ${error.message}\n`);
+    return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
   }
-  writeNow(STANDARD_ERROR, `modelrelay: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  tell(`modelrelay: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return EXIT_FAILURE;
-}
-
-function isCommand(word: string | undefined): boolean {
-  return COMMANDS.some((command) => command.name === word);
-}
-
-function isHelpFlag(word: string): boolean {
-  return word === "--help" || word === "-h";
 }
 
 function isVersionFlag(word: string | undefined): boolean {

@@ -159,6 +159,14 @@ export class PeerError extends Error {
   }
 }
 
+/** A command was asked for rightly and could not be done: shown without a stack, exit code 1. */
+export class CommandError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "CommandError";
+  }
+}
+
 /** The operator gave something that cannot be used: shown without a stack, exit code 2. */
 export class UsageError extends Error {
   constructor(message: string) {

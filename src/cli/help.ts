@@ -1,5 +1,7 @@
 // `--help`, from the tables: what the command does, then each option with its flag, variable, default and sentence.
-import type { AnyOption, OptionTable } from "./options/option.ts";
+import type { CommandBody } from "./commands.ts";
+import type { FoundCommand, FoundGroup } from "./find-command.ts";
+import type { AnyOption } from "./options/option.ts";
 
 const WIDTH = 100;
 const INDENT = "  ";
@@ -10,15 +12,17 @@ const HOW_TO_READ =
   "Switches also take --no-..., true and false; lists are repeatable or comma separated.";
 
 /** At most 100 columns. */
-export function renderCommandHelp(name: string, summary: string, table: OptionTable): string {
-  const options = Object.values(table);
+export function renderCommandHelp({ path, summary, body }: FoundCommand): string {
+  const options = Object.values(body.options);
   const flags = new Map(options.map((option) => [option, flagText(option)]));
   const flagWidth = widest([...flags.values()]);
   const variableWidth = widest(options.map(variableText));
   const groups = new Map<string, AnyOption[]>();
   for (const option of options) groups.set(option.group, [...(groups.get(option.group) ?? []), option]);
 
-  const lines = [`modelrelay ${name}: ${summary}`, "", `Usage: modelrelay ${name} [flags]`];
+  const lines = [`modelrelay ${path}: ${summary}`, "", `Usage: ${usageOf(path, body)}`];
+  for (const { name, help } of body.words ?? []) lines.push("", `${INDENT}${name}`, ...wrap(help, HELP_INDENT));
+  if (body.passed !== undefined) lines.push("", `${INDENT}${body.passed.name}`, ...wrap(body.passed.help, HELP_INDENT));
   lines.push("", ...wrap(HOW_TO_READ, ""));
   for (const [group, members] of groups) {
     lines.push("", `${group}:`);
@@ -32,24 +36,34 @@ export function renderCommandHelp(name: string, summary: string, table: OptionTa
   return lines.join("\n");
 }
 
-interface CommandSummary {
-  readonly name: string;
-  readonly summary: string;
+/** As in `modelrelay keys revoke ID... [flags]`. */
+function usageOf(path: string, { words = [], passed }: CommandBody): string {
+  const shown = words.map(({ name, isNeeded, isMany }) => {
+    const repeated = isMany ? `${name}...` : name;
+    return ` ${isNeeded ? repeated : `[${repeated}]`}`;
+  });
+  return `modelrelay ${path}${shown.join("")} [flags]${passed === undefined ? "" : ` [-- ${passed.name}...]`}`;
 }
 
-export function renderRootHelp(commands: readonly CommandSummary[]): string {
-  const width = widest(commands.map((command) => command.name));
+/** What `modelrelay --help` and `modelrelay keys --help` show. */
+export function renderGroupHelp({ path, summary, group }: FoundGroup): string {
+  const isRoot = path === "";
+  const program = isRoot ? "modelrelay" : `modelrelay ${path}`;
+  const width = widest(group.commands.map((command) => command.name));
   return [
-    "modelrelay: one stable endpoint for many model servers. Workers connect out; requests route in.",
+    `${program}: ${isRoot ? "one stable endpoint for many model servers. Workers connect out; requests route in." : summary}`,
     "",
-    "Usage: modelrelay <command> [flags]",
+    `Usage: ${program} <command> [flags]`,
     "",
     "Commands:",
-    ...commands.map((command) => `${INDENT}${command.name.padEnd(width)}${" ".repeat(GAP)}${command.summary}`),
+    ...group.commands.flatMap(({ name, summary: says }) => {
+      const [first = "", ...more] = wrap(says, " ".repeat(INDENT.length + width + GAP));
+      return [`${INDENT}${name.padEnd(width)}${first.slice(INDENT.length + width)}`, ...more];
+    }),
     "",
-    "Under a name that begins with modelrelay-server or modelrelay-worker it is 'serve' or 'work'.",
-    "'modelrelay <command> --help' lists the flags of a command, 'modelrelay --version' says the version.",
-    "To try it without any model: modelrelay up --demo",
+    ...(isRoot ? ["Under a name that begins with modelrelay-server or modelrelay-worker it is 'serve' or 'work'."] : []),
+    `'${program} <command> --help' lists the flags of a command, 'modelrelay --version' says the version.`,
+    ...(isRoot ? ["To try it without any model: modelrelay up --demo"] : []),
   ].join("\n");
 }
 

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { toKey } from "../../src/admin/key-schema.ts";
 import { renderKeys } from "../../src/cli/keys/table.ts";
-import { splitWords } from "../../src/cli/keys/words.ts";
+import { splitWords } from "../../src/cli/options/words.ts";
 import { REVOKE_OPTIONS } from "../../src/cli/keys/options.ts";
 import { type ApiKey, plainTerms, SCOPES } from "../../src/store/api-key.ts";
 
@@ -51,5 +51,5 @@ test.each<[readonly string[], readonly string[], readonly string[]]>([
   [["--jsn", "a"], ["a"], ["--jsn"]],
   [["a", "--url"], ["a"], ["--url"]],
 ])("[A14] words among flags: %p", (args, words, flags) => {
-  expect(splitWords(REVOKE_OPTIONS, args)).toEqual({ words, flags });
+  expect(splitWords(REVOKE_OPTIONS, args)).toEqual({ words, flags, passed: null });
 });

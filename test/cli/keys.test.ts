@@ -235,14 +235,14 @@ describe("trouble", () => {
   });
 
   test.each<[string, readonly string[], string]>([
-    ["no word", [], "keys needs a word that says what to do"],
+    ["a flag instead of a word", ["--url", "x"], "keys needs a command before its flags. The commands of keys are create, list, revoke"],
     ["an unknown word", ["lits"], "unknown command keys lits; did you mean keys list?"],
     ["no token", ["list"], "an admin token is needed"],
     ["no name", ["create"], "a name is needed: --name NAME"],
     ["an unknown flag", ["list", "--al"], "unknown flag --al; did you mean --all?"],
     ["another command's flag", ["list", "--name", "x"], "unknown flag --name"],
     ["a stray word", ["create", "my-app"], 'unexpected argument "my-app"'],
-    ["nothing to revoke", ["revoke"], "name the keys to revoke"],
+    ["nothing to revoke", ["revoke"], "keys revoke needs ID: The keys to revoke"],
     ["an unknown scope", ["create", "--name", "x", "--scope", "root"], '--scope: "root" is not one or more of infer, worker, admin'],
     ["no number", ["create", "--name", "x", "--rpm", "many"], '--rpm: "many" is not a whole number from 1 to 1000000'],
     [

@@ -57,6 +57,9 @@ test("[K15] --help goes to the standard output with exit code 0; no command at a
   expect({ code: help.code, err: help.err }).toEqual({ code: 0, err: "" });
   for (const command of ["serve", "work", "up", "health"]) expect(help.out).toContain(`\n  ${command} `);
   expect(await runCli([])).toEqual({ code: 2, out: "", err: help.out });
+  const keys = await runCli(["keys"]);
+  expect([keys.code, keys.out, keys.err]).toEqual([2, "", expect.stringContaining("Usage: modelrelay keys <command> [flags]")]);
+  expect(await runCli(["keys", "--help"])).toMatchObject({ code: 0, err: "", out: keys.err });
   const serve = await runCli(["serve", "--help"]);
   expect({ code: serve.code, err: serve.err }).toEqual({ code: 0, err: "" });
 });

@@ -2,8 +2,7 @@
 import { expect, test } from "bun:test";
 import { readConfigFile } from "../../src/cli/options/config-file.ts";
 import { type AnyOption, fileKey, type OptionTable } from "../../src/cli/options/option.ts";
-import { HEALTH_OPTIONS } from "../../src/cli/health/options.ts";
-import { KEYS_OPTIONS } from "../../src/cli/keys/options.ts";
+import { everyCommand } from "../../src/cli/find-command.ts";
 import { SERVE_OPTIONS } from "../../src/cli/serve/options.ts";
 import { UP_OPTIONS } from "../../src/cli/up/options.ts";
 import { WORK_OPTIONS } from "../../src/cli/work/options.ts";
@@ -25,10 +24,22 @@ test.each([
   ["serve", SERVE_OPTIONS],
   ["work", WORK_OPTIONS],
   ["up", UP_OPTIONS],
-  ["keys", KEYS_OPTIONS],
-  ["health", HEALTH_OPTIONS],
 ] as const)("[M1] docs/configuration.md has every option of %s, as the program reads it", (command, options) => {
   expectMade("docs/configuration.md", `options of ${command}`, describeGroups(optionsOf(options)));
+});
+
+test("[M1] docs/configuration.md has every option of every other command", async () => {
+  const others = (await everyCommand()).filter(({ path }) => !["serve", "work", "up"].includes(path));
+  const described = others.map(({ path, summary, body }) => {
+    const words = (body.words ?? []).map(({ name, help }) => [code(name), help]);
+    const passed = body.passed === undefined ? [] : [[code(`-- ${body.passed.name}`), body.passed.help]];
+    const taken = [...words, ...passed];
+    const wordTable = taken.length === 0 ? [] : [toTable(["Word", "Meaning"], taken)];
+    return [`### ${path}`, `${upperFirst(summary)}.`, ...wordTable, describeGroups(optionsOf(body.options))]
+      .filter((part) => part !== "")
+      .join("\n\n");
+  });
+  expectMade("docs/configuration.md", "the other commands", described.join("\n\n"));
 });
 
 test("[M1] each TOML example in docs/configuration.md is a config file that its command takes", () => {
@@ -55,6 +66,10 @@ test("[M1] each TOML example in docs/configuration.md is a config file that its 
 
 function optionsOf(options: OptionTable): readonly AnyOption[] {
   return Object.values(options);
+}
+
+function upperFirst(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 }
 
 /** One table for each group of `--help`. */

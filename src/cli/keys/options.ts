@@ -3,48 +3,16 @@ import * as v from "valibot";
 import { KEY_LIMIT_MAX, KEY_NAME_MAX_CHARS, PROVIDER_MAX_CHARS } from "../../admin/key-schema.ts";
 import { SLOTS_MAX, WORKER_NAME_MAX_CHARS } from "../../protocol/limits.ts";
 import { type Scope, SCOPES } from "../../store/api-key.ts";
-import { baseUrl } from "../options/addresses.ts";
-import { count, flag, kind, models, path, seconds, secret, text } from "../options/kinds.ts";
+import { count, flag, kind, models, text } from "../options/kinds.ts";
 import { option, type Outcome, type ValueKind } from "../options/option.ts";
+import { adminTokenOptions, relayOptions } from "../relay/options.ts";
 
-const EVERY = "Every keys command";
-const CREATE = "keys create";
+const EVERY = "The relay";
+const CREATE = "The key";
 
 const RELAY_OPTIONS = {
-  url: option({
-    flag: "url",
-    variables: ["PROXY_URL"],
-    kind: baseUrl(["http", "https", "ws", "wss"]),
-    fallback: null,
-    fallbackText: "LISTEN_ADDR, else http://127.0.0.1:8080",
-    group: EVERY,
-    help: "The relay's base URL.",
-  }),
-  timeoutMs: option({
-    flag: "timeout",
-    variables: [],
-    kind: seconds(0.1),
-    fallback: 10_000,
-    group: EVERY,
-    help: "How long the relay has to answer.",
-  }),
-  adminToken: option({
-    flag: "admin-token",
-    variables: ["MODELRELAY_ADMIN_TOKEN"],
-    kind: secret(),
-    fallback: null,
-    fallbackText: "required",
-    group: EVERY,
-    help: "The relay's admin token, or a key with the scope admin.",
-  }),
-  adminTokenFile: option({
-    flag: "admin-token-file",
-    variables: ["MODELRELAY_ADMIN_TOKEN_FILE"],
-    kind: path(),
-    fallback: null,
-    group: EVERY,
-    help: "A file that holds the admin token, which keeps it out of the process list.",
-  }),
+  ...relayOptions(EVERY, 10_000),
+  ...adminTokenOptions(EVERY, "required"),
   json: option({
     flag: "json",
     variables: [],
@@ -146,15 +114,12 @@ export const LIST_OPTIONS = {
     variables: [],
     kind: flag(),
     fallback: false,
-    group: "keys list",
+    group: EVERY,
     help: "Show revoked keys too.",
   }),
 };
 
 export const REVOKE_OPTIONS = RELAY_OPTIONS;
-
-/** For `--help` and the documents. */
-export const KEYS_OPTIONS = { ...CREATE_OPTIONS, ...LIST_OPTIONS };
 
 /** Seconds from now, or Unix seconds. */
 export type Expiry = { readonly kind: "after"; readonly secs: number } | { readonly kind: "at"; readonly unixSecs: number };

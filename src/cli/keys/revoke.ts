@@ -1,38 +1,45 @@
 // `modelrelay keys revoke`: ends keys for good. All of them are looked up before the first is ended.
 import type * as v from "valibot";
 import type { Key } from "../../admin/key-schema.ts";
-import { UsageError } from "../../base/errors.ts";
+import { CommandError } from "../../base/errors.ts";
 import { nearestNames } from "../../base/nearest.ts";
-import { createKeysClient, KeysProblem, type KeysWorld } from "./client.ts";
+import type { CommandBody } from "../commands.ts";
+import { createKeysClient } from "./client.ts";
 import { SHORT_ID_CHARS } from "./table.ts";
-import { splitWords } from "./words.ts";
 import { REVOKE_OPTIONS } from "./options.ts";
-import { parseOptions } from "../options/parse.ts";
+import { parseCommandLine } from "../options/words.ts";
 import { printable, quote } from "../../base/printable.ts";
 
 type KeyBody = v.InferOutput<typeof Key>;
 
-export async function revokeKeys(args: readonly string[], world: KeysWorld): Promise<void> {
-  const { words, flags } = splitWords(REVOKE_OPTIONS, args);
-  const parsed = parseOptions("keys revoke", REVOKE_OPTIONS, flags, world.env);
-  if (words.length === 0) throw new UsageError("name the keys to revoke: their ids as 'keys list' shows them, or their names");
-  const client = createKeysClient(parsed, world);
-  const known = await client.list();
-  const chosen = new Set(words.map((word) => find(word, known)));
-  const done: { readonly id: string; readonly name: string }[] = [];
-  for (const { id, name } of chosen) {
-    if (!(await client.revoke(id))) throw new KeysProblem(`the key ${quote(name)} (id ${printable(id)}) is not there any more`);
-    done.push({ id, name });
-    if (!parsed.values.json) world.print(`revoked ${printable(id)} ${quote(name)}\n`);
-  }
-  if (parsed.values.json) world.print(`${JSON.stringify({ revoked: done }, null, 2)}\n`);
-}
+const LINE = {
+  options: REVOKE_OPTIONS,
+  words: [{ name: "ID", help: "The keys to revoke: their ids as 'keys list' shows them, or their names.", isNeeded: true, isMany: true }],
+};
+
+export const revokeKeys: CommandBody = {
+  ...LINE,
+  async run(args, world) {
+    const parsed = parseCommandLine("keys revoke", LINE, args, world.env);
+    const client = createKeysClient(parsed, world);
+    const known = await client.list();
+    const chosen = new Set(parsed.words.map((word) => find(word, known)));
+    const done: { readonly id: string; readonly name: string }[] = [];
+    for (const { id, name } of chosen) {
+      if (!(await client.revoke(id))) throw new CommandError(`the key ${quote(name)} (id ${printable(id)}) is not there any more`);
+      done.push({ id, name });
+      if (!parsed.values.json) world.print(`revoked ${printable(id)} ${quote(name)}\n`);
+    }
+    if (parsed.values.json) world.print(`${JSON.stringify({ revoked: done }, null, 2)}\n`);
+    return 0;
+  },
+};
 
 /**
  * 1. a whole id
  * 2. the name of one key that is not revoked
  * 3. the beginning of one id, as the table shows it
- * @throws KeysProblem when it is none of these, or may mean several keys
+ * @throws CommandError when it is none of these, or may mean several keys
  */
 function find(word: string, known: readonly KeyBody[]): KeyBody {
   const byId = known.find(({ id }) => id === word);
@@ -42,9 +49,9 @@ function find(word: string, known: readonly KeyBody[]): KeyBody {
   const found = named.length > 0 ? named : begun; // (2) (3)
   if (found.length === 1) return found[0]!;
   if (found.length > 1) {
-    throw new KeysProblem(`${quote(word)} may mean several keys; give the id: ${found.map(({ id }) => printable(id)).join(", ")}`);
+    throw new CommandError(`${quote(word)} may mean several keys; give the id: ${found.map(({ id }) => printable(id)).join(", ")}`);
   }
-  throw new KeysProblem(`there is no key ${quote(word)}${explainAbsence(word, known)} 'modelrelay keys list' shows which there are`);
+  throw new CommandError(`there is no key ${quote(word)}${explainAbsence(word, known)} 'modelrelay keys list' shows which there are`);
 }
 
 function explainAbsence(word: string, known: readonly KeyBody[]): string {

@@ -1,9 +1,8 @@
 // From the options of `work` to the worker's configuration.
-import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { UsageError } from "../../base/errors.ts";
 import type { WorkConfig } from "../../worker/config.ts";
 import type { WORK_OPTIONS } from "./options.ts";
+import { readCertificates } from "../options/certificates.ts";
 import type { Parsed } from "../options/parse.ts";
 import { resolveSecret } from "../options/secrets.ts";
 import { WORKER_SECRET_MISSING } from "../serve/config.ts";
@@ -30,21 +29,4 @@ export function toWorkConfig({ values, origins }: Parsed<typeof WORK_OPTIONS>): 
     maxConcurrency: values.maxConcurrency,
     drainTimeoutMs: values.drainTimeoutMs,
   };
-}
-
-/** PEM text. @throws UsageError when the file cannot be read or holds something else */
-function readCertificates(path: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    throw new UsageError(`--tls-ca: the file ${path} cannot be read (${reason})`);
-  }
-  try {
-    void new X509Certificate(text);
-    return text;
-  } catch {
-    throw new UsageError(`--tls-ca: the file ${path} holds no PEM certificate`);
-  }
 }

@@ -1,0 +1,124 @@
+// Asks a running relay, and turns whatever goes wrong into one line that says what to do.
+import * as v from "valibot";
+import { CommandError, UsageError } from "../../base/errors.ts";
+import { printable } from "../../base/printable.ts";
+import { listenAddress, reachableUrl, showUrl } from "../options/addresses.ts";
+import { readCertificates } from "../options/certificates.ts";
+import { describeOrigin, type OptionValues, type Origin } from "../options/option.ts";
+import type { Environment, Parsed } from "../options/parse.ts";
+import { resolveSecret } from "../options/secrets.ts";
+import type { adminTokenOptions, relayOptions } from "./options.ts";
+
+/** Where a relay is asked. */
+export interface RelayDoor {
+  /** Without a slash at its end. */
+  readonly base: string;
+  readonly timeoutMs: number;
+  /** PEM text of the CA to trust; null: those of this machine. */
+  readonly tlsCa: string | null;
+  /** What is shown to it, and where that came from; null: nothing. */
+  readonly token: { readonly text: string; readonly from: Origin } | null;
+}
+
+type RelayOptions = ReturnType<typeof relayOptions>;
+type TokenOptions = ReturnType<typeof adminTokenOptions>;
+
+/** @throws UsageError when `--tls-ca` names nothing usable */
+export function relayDoor(values: OptionValues<RelayOptions>, env: Environment): RelayDoor {
+  const base = values.url === null ? listeningUrl(env) : showUrl(values.url).replace(/^ws/, "http");
+  const tlsCa = values.tlsCa === null ? null : readCertificates(values.tlsCa);
+  return { base, timeoutMs: values.timeoutMs, tlsCa, token: null };
+}
+
+/** The same with the admin token, if there is one. `tell` is told when it was given where others can read it. */
+export function adminDoor(
+  { values, origins }: Parsed<RelayOptions & TokenOptions>,
+  { env, tell }: { readonly env: Environment; readonly tell: (text: string) => void },
+): RelayDoor {
+  const text = resolveSecret(
+    { value: values.adminToken, origin: origins.adminToken },
+    { value: values.adminTokenFile, origin: origins.adminTokenFile },
+  );
+  if (origins.adminToken.kind === "flag") tell("modelrelay: a secret given as a flag shows in the process list; use --admin-token-file\n");
+  const from = origins.adminTokenFile.kind === "default" ? origins.adminToken : origins.adminTokenFile;
+  return { ...relayDoor(values, env), token: text === null ? null : { text, from } };
+}
+
+/** @throws UsageError when there is no token to ask with */
+export function requireToken(door: RelayDoor): RelayDoor {
+  if (door.token === null) throw new UsageError(TOKEN_MISSING);
+  return door;
+}
+
+/** A redirect is an answer like any other: the token goes nowhere but where it was meant to go. @throws CommandError when none comes */
+export async function askRelay(door: RelayDoor, method: string, path: string, body?: object): Promise<Response> {
+  const init: BunFetchRequestInit = {
+    method,
+    headers: door.token === null ? {} : { authorization: `Bearer ${door.token.text}` },
+    redirect: "manual",
+    signal: AbortSignal.timeout(door.timeoutMs),
+    ...(door.tlsCa === null ? {} : { tls: { ca: door.tlsCa } }),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  };
+  try {
+    return await fetch(`${door.base}${path}`, init);
+  } catch (error) {
+    throw new CommandError(explainSilence(door, error));
+  }
+}
+
+/** The checked body of an answer with this status. @throws CommandError for every other answer */
+export async function readAnswer<S extends v.GenericSchema>(
+  door: RelayDoor,
+  response: Response,
+  status: number,
+  schema: S,
+): Promise<v.InferOutput<S>> {
+  if (response.status !== status) throw await problemOf(door, response);
+  const body = v.safeParse(schema, await response.json().catch(() => null));
+  if (!body.success) throw new CommandError(notARelay(door, response));
+  return body.output;
+}
+
+/** 1. not let in  2. the relay says what is wrong  3. whoever answered, it was no relay */
+export async function problemOf(door: RelayDoor, response: Response): Promise<CommandError> {
+  const body = v.safeParse(Refusal, await response.json().catch(() => null));
+  if (!body.success) return new CommandError(notARelay(door, response)); // (3)
+  const { code, message } = body.output.error;
+  if (response.status === 403 && door.token !== null) {
+    return new CommandError(
+      `the relay at ${door.base} refuses the admin token of ${describeOrigin(door.token.from)} (${code}): ${message} ` +
+        "It has to be the token that relay was started with, or a key with the scope admin", // (1)
+    );
+  }
+  return new CommandError(`the relay at ${door.base} refuses (${code}): ${message}`); // (2)
+}
+
+/** 1. no answer in time  2. a certificate nobody here vouches for  3. nobody there */
+export function explainSilence({ base, timeoutMs }: RelayDoor, error: unknown): string {
+  if (error instanceof Error && error.name === "TimeoutError") {
+    return `the relay at ${base} did not answer in ${timeoutMs / 1000} s; --timeout gives it longer`; // (1)
+  }
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code)) {
+    return `the certificate of ${base} is not trusted (${printable(code)}); --tls-ca PATH names the CA that signed it`; // (2)
+  }
+  return `the relay at ${base} cannot be reached: no connection. Is it running? --url gives another address`; // (3)
+}
+
+const shown = v.pipe(v.string(), v.transform(printable));
+const Refusal = v.object({ error: v.object({ code: shown, message: shown }) });
+
+function notARelay({ base }: RelayDoor, { status }: Response): string {
+  return `${base} answered ${status}, not as a relay with keys does; --url gives another address`;
+}
+
+/** In the relay's own container its LISTEN_ADDR says where it is; one that cannot be read is the relay's to complain of. */
+function listeningUrl(env: Environment): string {
+  const given = listenAddress().parse(env["LISTEN_ADDR"] ?? "");
+  return reachableUrl(given.ok ? given.value : { host: "127.0.0.1", port: 8080 });
+}
+
+const TOKEN_MISSING =
+  "an admin token is needed: give --admin-token-file PATH, the variable MODELRELAY_ADMIN_TOKEN or --admin-token TOKEN " +
+  "(the one the relay was started with, or a key with the scope admin)";
