@@ -3,7 +3,7 @@
 import type { SubCommandsDef } from "citty";
 import { systemClock } from "./base/clock.ts";
 import { CommandError, UsageError } from "./base/errors.ts";
-import { VERSION } from "./base/version.ts";
+import { BUILD, VERSION } from "./base/version.ts";
 import { type Command, type CommandWorld, COMMANDS, isGroup } from "./cli/commands.ts";
 import { type Found, findCommand, isHelpFlag } from "./cli/find-command.ts";
 import { commandOfName } from "./cli/invoked-name.ts";
@@ -67,7 +67,7 @@ async function showGroup({ group, isHelpAsked }: Found & { kind: "group" }, { pr
 }
 
 function printVersion(world: CommandWorld): number {
-  world.print(`modelrelay ${VERSION}\n`);
+  world.print(`modelrelay ${VERSION} (${BUILD})\n`);
   return 0;
 }
 

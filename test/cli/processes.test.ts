@@ -45,7 +45,7 @@ test("[K14] called as modelrelay-server it takes the relay's flags, as modelrela
 });
 
 test("[K15] --version says the version, with and without a command", async () => {
-  const expected = { code: 0, out: `modelrelay ${VERSION}\n`, err: "" };
+  const expected = { code: 0, out: `modelrelay ${VERSION} (source, ${process.platform}-${process.arch})\n`, err: "" };
   expect(await runCli(["--version"])).toEqual(expected);
   expect(await runCli(["-V"])).toEqual(expected);
   expect(await runCli(["serve", "--version"])).toEqual(expected);

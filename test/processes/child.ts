@@ -16,7 +16,16 @@ export interface Line {
   readonly atMs: number;
 }
 
+/** What is run, where, and how long it may take for what it does; without it this very Bun, here. */
+export interface Program {
+  readonly command: readonly [string, ...string[]];
+  readonly cwd?: string;
+  readonly patienceMs?: number;
+}
+
 type Fields = Readonly<Record<string, unknown>>;
+
+const THIS_BUN: Program = { command: [process.execPath] };
 
 // Where the test itself ends early, nobody disposes of its children.
 const running = new Set<Child>();
@@ -30,10 +39,13 @@ export class Child implements AsyncDisposable {
   out = "";
   readonly #process: Bun.Subprocess<"pipe", "pipe", "pipe">;
   readonly #reading: Promise<unknown>;
+  readonly #patienceMs: number;
 
-  constructor(name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  constructor(name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}, program: Program = THIS_BUN) {
     this.name = name;
-    this.#process = Bun.spawn([process.execPath, ...args], {
+    this.#patienceMs = program.patienceMs ?? PATIENCE_MS;
+    this.#process = Bun.spawn([...program.command, ...args], {
+      ...(program.cwd === undefined ? {} : { cwd: program.cwd }),
       // Nothing of this process's surroundings: a proxy or a log level set there would be the test's.
       env: { PATH: process.env["PATH"] ?? "", ...env },
       stdin: "pipe",
@@ -78,7 +90,7 @@ export class Child implements AsyncDisposable {
 
   /** The exit code once it has ended, with everything it said read. A signal that ended it counts as 128 and its number. */
   async exit(): Promise<number> {
-    const code = await within(this.#process.exited, `${this.name} ends`, PATIENCE_MS);
+    const code = await within(this.#process.exited, `${this.name} ends`, this.#patienceMs);
     await this.#reading;
     return code;
   }
@@ -107,7 +119,7 @@ export class Child implements AsyncDisposable {
 
   /** @throws at once when it ends without having told it */
   async #tells<Found>(find: () => Found | null, what: string): Promise<Found> {
-    await until(() => find() !== null || !this.isRunning, `${this.name} says ${what}`, PATIENCE_MS);
+    await until(() => find() !== null || !this.isRunning, `${this.name} says ${what}`, this.#patienceMs);
     // Its last words may still be on their way.
     if (find() === null) await this.#reading;
     const found = find();
