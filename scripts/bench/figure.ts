@@ -1,5 +1,5 @@
 // One measured number with what it is held against: the backend called directly in the same run, and the aim.
-import type { Summary } from "./samples.ts";
+import type { Summary } from "../../src/load/samples.ts";
 
 export type Unit = "ms" | "µs" | "/s" | "MiB" | "KiB";
 

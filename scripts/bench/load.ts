@@ -1,7 +1,12 @@
-// The load generator: clients that send one request after the other, and clients that hold one stream each.
+// The loads of the benchmark: clients that send one request after the other, and clients that hold one stream each.
 import { EventCounter, EventStamps } from "./event-meter.ts";
-import { endpointOf, type ExchangeObserver, HttpClient, postBytes } from "./http-client.ts";
-import { Samples } from "./samples.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
+import { APIS } from "../../src/load/apis.ts";
+import { endpointOf, postBytes } from "../../src/load/endpoint.ts";
+import { type Asked, type Outcome, startExchange } from "../../src/load/exchange.ts";
+import { HttpClient } from "../../src/load/http-client.ts";
+import { type Recorder, startLoad } from "../../src/load/load.ts";
+import { Samples } from "../../src/load/samples.ts";
 import { sharedNowMs } from "./clock.ts";
 
 export interface Target {
@@ -31,87 +36,71 @@ export interface LoopResult {
   readonly failures: Failures;
 }
 
-/**
- * A closed loop: each client waits for its answer before it sends again. That is the right question for "how many requests a
- * second", and for the latency of an idle system with one client. With many clients its latencies are service times only: a slow
- * answer also delays the requests behind it, which nobody counts (coordinated omission).
- */
+/** A closed loop (see src/load/load.ts) of whole answers. */
 export async function runLoop(target: Target, plan: LoopPlan): Promise<LoopResult> {
-  const result = { latency: new Samples(), firstByte: new Samples(), failures: {} as Failures };
-  const clients = Array.from({ length: plan.clients }, () => new LoopClient(target));
-  await Promise.all(clients.map((client, index) => client.send(share(plan.warmUp, plan.clients, index))));
-  const startedMs = sharedNowMs();
-  await Promise.all(clients.map((client, index) => client.send(share(plan.requests, plan.clients, index), result)));
-  const elapsedMs = sharedNowMs() - startedMs;
-  for (const client of clients) client.close();
-  return { elapsedMs, ...result };
+  const record = newRecord();
+  const { elapsedMs } = await startLoad(
+    {
+      api: APIS.chat,
+      concurrency: plan.clients,
+      requests: plan.requests,
+      durationMs: null,
+      warmUp: plan.warmUp,
+      arrivals: null,
+      timeoutMs: null,
+    },
+    { clock: CLOCK, random: Math.random, recorder: recorderOf(record), ...sendersOf(target) },
+  ).finished;
+  return { elapsedMs, ...record };
 }
 
 /** Takes turns between the targets, one request at a time, so that what disturbs the machine disturbs all of them alike. */
 export async function runInTurns(targets: readonly Target[], plan: Omit<LoopPlan, "clients">): Promise<readonly LoopResult[]> {
-  const clients = targets.map((target) => new LoopClient(target));
-  const results = targets.map(() => ({ elapsedMs: 0, latency: new Samples(), firstByte: new Samples(), failures: {} as Failures }));
+  const lanes = targets.map((target) => {
+    const { openCarrier, asked } = sendersOf(target);
+    return { carrier: openCarrier(), asked: asked(), record: newRecord(), elapsedMs: 0 };
+  });
+  const terms = { api: APIS.chat, clock: CLOCK, timeoutMs: null, onChunk: () => {} };
   for (let turn = 0; turn < plan.warmUp + plan.requests; turn++) {
-    for (const [index, client] of clients.entries()) {
-      const startedMs = sharedNowMs();
-      await (turn < plan.warmUp ? client.send(1) : client.send(1, results[index]));
-      if (turn >= plan.warmUp) results[index]!.elapsedMs += sharedNowMs() - startedMs;
+    for (const lane of lanes) {
+      const outcome = await new Promise<Outcome>((resolve) => startExchange(lane.carrier, lane.asked, terms, resolve));
+      if (turn < plan.warmUp) continue;
+      lane.elapsedMs += outcome.endedMs - outcome.sentMs;
+      recorderOf(lane.record).onOutcome(outcome, outcome.sentMs);
     }
   }
-  for (const client of clients) client.close();
-  return results;
+  for (const { carrier } of lanes) carrier.hangUp();
+  return lanes.map(({ elapsedMs, record }) => ({ elapsedMs, ...record }));
 }
 
 type LoopRecord = Pick<LoopResult, "latency" | "firstByte" | "failures">;
 
-class LoopClient {
-  readonly #request: Buffer;
-  readonly #newClient: () => HttpClient;
-  #client: HttpClient;
+const CLOCK: Clock = { ...systemClock, nowMs: sharedNowMs };
 
-  constructor(target: Target) {
-    const url = new URL(target.url);
-    this.#request = postBytes(url, target.body, target.headers);
-    this.#newClient = () => new HttpClient(endpointOf(url));
-    this.#client = this.#newClient();
-  }
+function newRecord(): LoopRecord {
+  return { latency: new Samples(), firstByte: new Samples(), failures: {} };
+}
 
-  /** Sends so many requests, one after the other, and notes how they went when there is a record to note it in. */
-  async send(requests: number, record?: LoopRecord): Promise<void> {
-    if (requests === 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    let left = requests;
-    let sentMs = 0;
-    let firstByteMs = 0;
-    const next = (): void => {
-      if (left-- === 0) return resolve();
-      sentMs = sharedNowMs();
-      firstByteMs = 0;
-      void this.#client.send(this.#request, observer);
-    };
-    const observer: ExchangeObserver = {
-      onBody: (_bytes, atMs) => (firstByteMs ||= atMs),
-      onEnd: (status, atMs) => {
-        if (status !== 200) countFailure(record?.failures, `status ${status}`);
-        else {
-          record?.latency.add(atMs - sentMs);
-          record?.firstByte.add((firstByteMs || atMs) - sentMs);
-        }
-        next();
-      },
-      onFailed: (kind) => {
-        countFailure(record?.failures, kind);
-        this.#client = this.#newClient();
-        next();
-      },
-    };
-    next();
-    return promise;
-  }
+function sendersOf({ url, body, headers }: Target) {
+  const address = new URL(url);
+  const asked: Asked = { bytes: postBytes(address, body, headers), isStreaming: isStreaming(body) };
+  return { openCarrier: () => new HttpClient(endpointOf(address), sharedNowMs), asked: () => asked };
+}
 
-  close(): void {
-    this.#client.hangUp();
-  }
+function isStreaming(body: string): boolean {
+  const { stream }: { readonly stream?: boolean } = JSON.parse(body);
+  return stream === true;
+}
+
+function recorderOf({ latency, firstByte, failures }: LoopRecord): Recorder {
+  return {
+    onChunk: () => {},
+    onOutcome({ failure, endedMs, firstByteMs }, sentMs) {
+      if (failure !== null) return countFailure(failures, failure.kind);
+      latency.add(endedMs - sentMs);
+      firstByte.add((firstByteMs ?? endedMs) - sentMs);
+    },
+  };
 }
 
 export interface StreamsPlan {
@@ -154,7 +143,7 @@ export async function runStreams(target: Target, plan: StreamsPlan): Promise<Str
   const lanes = Array.from({ length: Math.min(plan.opening, plan.streams) }, async (_, lane) => {
     for (let index = lane; index < plan.streams; index += plan.opening) {
       const request = postBytes(url, target.body.replaceAll("$INDEX", String(index)), target.headers);
-      const { isOpen, isOver } = run.open(new HttpClient(endpointOf(url)), request);
+      const { isOpen, isOver } = run.open(new HttpClient(endpointOf(url), sharedNowMs), request);
       ends.push(isOver);
       await isOpen;
     }
@@ -253,11 +242,6 @@ class StreamsRun {
   }
 }
 
-function countFailure(failures: Failures | undefined, kind: string): void {
-  if (failures !== undefined) failures[kind] = (failures[kind] ?? 0) + 1;
-}
-
-/** What falls to one of `parts` when `whole` is shared out. */
-function share(whole: number, parts: number, index: number): number {
-  return Math.floor(whole / parts) + (index < whole % parts ? 1 : 0);
+function countFailure(failures: Failures, kind: string): void {
+  failures[kind] = (failures[kind] ?? 0) + 1;
 }

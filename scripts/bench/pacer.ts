@@ -1,6 +1,6 @@
 // The pace of the scripted backend's streams: by the clock, or as fast as they are taken; each chunk says when it was written.
 import { sharedNowMs } from "./clock.ts";
-import { Samples } from "./samples.ts";
+import { Samples } from "../../src/load/samples.ts";
 import { MODEL, type Script } from "./script.ts";
 
 /** Where the chunks of one stream go. */

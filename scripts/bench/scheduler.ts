@@ -9,7 +9,7 @@ import {
   type WorkerId,
 } from "../../src/scheduler/events.ts";
 import { Scheduler } from "../../src/scheduler/scheduler.ts";
-import { Samples, type Summary } from "./samples.ts";
+import { Samples, type Summary } from "../../src/load/samples.ts";
 
 const WORKERS = 1_000;
 const MODELS = 500;

@@ -1,5 +1,6 @@
 // What the load process can be asked to do. Plans and results are JSON, with every sample in them.
-import { endpointOf, HttpClient, postBytes } from "./http-client.ts";
+import { endpointOf, postBytes } from "../../src/load/endpoint.ts";
+import { HttpClient } from "../../src/load/http-client.ts";
 import { type Failures, type LoopPlan, runInTurns, runLoop, runStreams, type StreamsPlan, type Target } from "./load.ts";
 import { sharedNowMs } from "./clock.ts";
 import { measureSkewMs } from "./skew.ts";
@@ -67,7 +68,7 @@ async function hangUps(target: Target, times: number, skewMs: number): Promise<H
   const url = new URL(target.url);
   for (let index = 0; index < times; index++) {
     const body = target.body.replaceAll("$INDEX", String(index));
-    const client = new HttpClient(endpointOf(url));
+    const client = new HttpClient(endpointOf(url), sharedNowMs);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let reads = 0;
     await client.send(postBytes(url, body), {

@@ -57,13 +57,33 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import("./up/up.ts")).up,
   },
   {
+    name: "status",
+    summary: "shows workers, queue and live requests of a running relay, once or all the time",
+    load: async () => (await import("./status/status.ts")).status,
+  },
+  {
+    name: "doctor",
+    summary: "from a worker's machine: tries every step up to a streamed answer, and says what to do",
+    load: async () => (await import("./doctor/doctor.ts")).doctor,
+  },
+  {
     name: "health",
     summary: "asks a relay whether it is well; exit code 0 or 1",
     load: async () => (await import("./health/health.ts")).health,
   },
   {
+    name: "bench",
+    summary: "load test of any OpenAI-compatible endpoint: throughput, latencies, errors by kind",
+    load: async () => (await import("./bench/bench.ts")).bench,
+  },
+  {
     name: "keys",
     summary: "API keys of a relay: create, list, revoke",
     load: async () => (await import("./keys/keys.ts")).keys,
+  },
+  {
+    name: "completions",
+    summary: "prints what makes a shell complete commands and flags: bash, zsh, fish, powershell, elvish",
+    load: async () => (await import("./completions/completions.ts")).completions,
   },
 ];

@@ -1,8 +1,8 @@
 // How a running command ends: the first stop signal drains, the second one does not wait.
 
 export interface StopSignals {
-  readonly first: Promise<void>;
-  /** Resolves to the exit code that says which signal it was. */
+  /** Both resolve to the exit code that says which signal it was. */
+  readonly first: Promise<number>;
   readonly second: Promise<number>;
   readonly stop: () => void;
 }
@@ -10,13 +10,14 @@ export interface StopSignals {
 /** Windows reports Ctrl+Break and a closed console under names of their own. */
 export function listenForStopSignals(platform: NodeJS.Platform = process.platform): StopSignals {
   const names = platform === "win32" ? [...POSIX_SIGNALS, ...WINDOWS_SIGNALS] : POSIX_SIGNALS;
-  const first = Promise.withResolvers<void>();
+  const first = Promise.withResolvers<number>();
   const second = Promise.withResolvers<number>();
   let isDraining = false;
   const onSignal = (name: NodeJS.Signals) => {
-    if (isDraining) second.resolve(SIGNAL_EXIT_BASE + (SIGNAL_NUMBERS.get(name) ?? 0));
+    const exitCode = SIGNAL_EXIT_BASE + (SIGNAL_NUMBERS.get(name) ?? 0);
+    if (isDraining) second.resolve(exitCode);
     isDraining = true;
-    first.resolve();
+    first.resolve(exitCode);
   };
   for (const name of names) process.on(name, onSignal);
   const stop = () => {

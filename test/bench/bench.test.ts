@@ -2,10 +2,10 @@
 import { expect, test } from "bun:test";
 import { figure, isMet } from "../../scripts/bench/figure.ts";
 import { EventCounter, EventStamps } from "../../scripts/bench/event-meter.ts";
-import { HttpReader } from "../../scripts/bench/http-reader.ts";
+import { HttpReader } from "../../src/load/http-reader.ts";
 import type { Machine } from "../../scripts/bench/machine.ts";
 import { replaceGenerated, type Report, toMarkdown } from "../../scripts/bench/report.ts";
-import { Samples } from "../../scripts/bench/samples.ts";
+import { Samples } from "../../src/load/samples.ts";
 
 const BENCH = new URL("../../scripts/bench.ts", import.meta.url).pathname;
 

@@ -7,11 +7,11 @@ const NEVER = new Promise<never>(() => undefined);
 
 /** Stop signals a test gives by hand. */
 function handSignals() {
-  const first = Promise.withResolvers<void>();
+  const first = Promise.withResolvers<number>();
   const second = Promise.withResolvers<number>();
   let isStopped = false;
   const signals = { first: first.promise, second: second.promise, stop: () => void (isStopped = true) };
-  return { signals, first: first.resolve, second: second.resolve, isStopped: () => isStopped };
+  return { signals, first: () => first.resolve(143), second: second.resolve, isStopped: () => isStopped };
 }
 
 test("[K18] the first signal drains, and the end of the drain is exit code 0", async () => {
@@ -54,7 +54,7 @@ test.each([
   const signals = listenForStopSignals();
   try {
     process.kill(process.pid, name);
-    await signals.first;
+    expect(await signals.first).toBe(code);
     process.kill(process.pid, name);
     expect(await signals.second).toBe(code);
   } finally {

@@ -1,6 +1,6 @@
 // How long a backend goes on generating for a client that has left.
 import { type Figure, percentiles } from "../figure.ts";
-import { Samples } from "../samples.ts";
+import { Samples } from "../../../src/load/samples.ts";
 import { type BackendReport, requestBody } from "../script.ts";
 import { Stage, until } from "../stage.ts";
 import type { HangUps } from "../tasks.ts";

@@ -1,7 +1,7 @@
 // Ten thousand streams at once, each slow: how late the chunks are, and what it costs in memory.
 import { type Figure, figure, percentiles } from "../figure.ts";
 import { CpuMeter } from "../cpu-meter.ts";
-import { Samples } from "../samples.ts";
+import { Samples } from "../../../src/load/samples.ts";
 import { requestBody } from "../script.ts";
 import { Stage } from "../stage.ts";
 import type { StreamsOutcome } from "../tasks.ts";

@@ -1,6 +1,6 @@
 // What the relay adds to a request of an idle system: the whole answer, and the first token of a stream.
 import { type Figure, percentiles } from "../figure.ts";
-import { Samples } from "../samples.ts";
+import { Samples } from "../../../src/load/samples.ts";
 import { requestBody } from "../script.ts";
 import { Stage } from "../stage.ts";
 import type { LoopOutcome } from "../tasks.ts";

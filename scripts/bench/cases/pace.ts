@@ -1,6 +1,6 @@
 // How much later each chunk is when streams run at the pace of real models.
 import { addUp, type Figure, percentiles } from "../figure.ts";
-import { Samples } from "../samples.ts";
+import { Samples } from "../../../src/load/samples.ts";
 import { requestBody } from "../script.ts";
 import { Stage } from "../stage.ts";
 import type { StreamsOutcome } from "../tasks.ts";

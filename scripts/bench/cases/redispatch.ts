@@ -1,7 +1,7 @@
 // How long the requests of a worker that was killed take to reach another one.
 import { type Figure, percentiles } from "../figure.ts";
 import { sharedNowMs } from "../clock.ts";
-import { Samples } from "../samples.ts";
+import { Samples } from "../../../src/load/samples.ts";
 import { type BackendReport, requestBody } from "../script.ts";
 import { measureSkewMs } from "../skew.ts";
 import { Stage, until } from "../stage.ts";

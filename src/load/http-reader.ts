@@ -1,7 +1,8 @@
 // Reads HTTP/1.1 answers as they come in, with next to no cost: the load generator shares its machine with what it measures.
 
 export interface AnswerObserver {
-  onHead(status: number): void;
+  /** `head` is the status line and the headers, as they came; `headerOf` finds one. */
+  onHead(status: number, head: string): void;
   /** Bytes of the body without its framing; a view that is only good during the call. */
   onBody(bytes: Buffer): void;
   /** `isReusable`: the connection may carry another request. */
@@ -23,6 +24,18 @@ const LF = 0x0a;
 const CR = 0x0d;
 const HEAD_END = "\r\n\r\n";
 const HEAD_MAX_BYTES = 64 * 1024;
+const BEGINNING = Buffer.from("HTTP/1.");
+// As many as a whole number can hold exactly.
+const SIZE_MAX_DIGITS = 13;
+
+/** A header's value from the head of an answer, or null. */
+export function headerOf(head: string, name: string): string | null {
+  const at = head.toLowerCase().indexOf(`\r\n${name}:`);
+  if (at < 0) return null;
+  const from = at + name.length + 3;
+  const end = head.indexOf("\r\n", from);
+  return head.slice(from, end < 0 ? undefined : end).trim();
+}
 
 export class HttpReader {
   readonly #observer: AnswerObserver;
@@ -31,6 +44,7 @@ export class HttpReader {
   /** Of the fixed body or the current chunk. */
   #remaining = 0;
   #isSizeOver = false;
+  #sizeDigits = 0;
   #trailerLine = 0;
   #isReusable = true;
 
@@ -75,6 +89,7 @@ export class HttpReader {
   #onHead(bytes: Buffer, at: number): number {
     const before = this.#head.length;
     const head = before === 0 && at === 0 ? bytes : Buffer.concat([this.#head, bytes.subarray(at)]);
+    if (!isBeginning(head)) throw new Error("this is no HTTP answer");
     const end = head.indexOf(HEAD_END);
     if (end < 0) {
       if (head.length > HEAD_MAX_BYTES) throw new Error("the head of the answer has no end");
@@ -92,7 +107,7 @@ export class HttpReader {
     if (status < 200) return;
     this.#isReusable = !/\r\nconnection:[^\r]*close/i.test(head);
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
-    this.#observer.onHead(status);
+    this.#observer.onHead(status, head);
     if (/\r\ntransfer-encoding:[^\r]*chunked/i.test(head)) this.#state = "chunk-size";
     else if (length !== undefined) this.#beginFixed(Number(length));
     else if (status === 204 || status === 304) this.#finish();
@@ -122,12 +137,15 @@ export class HttpReader {
       const digit = hexDigit(byte);
       // Behind the size there may be an extension, which nobody uses.
       if (digit < 0) this.#isSizeOver = true;
+      else if (!this.#isSizeOver && ++this.#sizeDigits > SIZE_MAX_DIGITS) throw new Error("a chunk of the answer has no size");
       else if (!this.#isSizeOver) this.#remaining = this.#remaining * 16 + digit;
     }
     return bytes.length;
   }
 
   #onSizeRead(at: number): number {
+    if (this.#sizeDigits === 0) throw new Error("a chunk of the answer has no size");
+    this.#sizeDigits = 0;
     this.#isSizeOver = false;
     this.#trailerLine = 0;
     this.#state = this.#remaining === 0 ? "trailer" : "chunk";
@@ -151,6 +169,12 @@ export class HttpReader {
     this.#state = "head";
     this.#observer.onEnd(this.#isReusable);
   }
+}
+
+/** What there is of it looks like an HTTP answer. */
+function isBeginning(head: Buffer): boolean {
+  const length = Math.min(head.length, BEGINNING.length);
+  return head.compare(BEGINNING, 0, length, 0, length) === 0;
 }
 
 function hexDigit(byte: number): number {
