@@ -12,6 +12,8 @@ export interface RelaySocketScript {
   /** Appended to the path, `?` included; `?provider=local` when not given. */
   readonly query?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The CA it trusts, where the relay has a certificate of one. */
+  readonly tlsCa?: string;
 }
 
 export interface SocketEnd {
@@ -32,10 +34,10 @@ export class RelaySocket {
 
   constructor({ url }: RelaySocketTarget, script: RelaySocketScript = {}) {
     const address = new URL(`/v1/worker/connect${script.query ?? "?provider=local"}`, url);
-    address.protocol = "ws:";
+    address.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const secret = script.secret === undefined ? "test-secret" : script.secret;
     const headers = { ...script.headers, ...(secret === null ? {} : { "X-Worker-Secret": secret }) };
-    this.#socket = new WebSocket(address.href, { headers });
+    this.#socket = new WebSocket(address.href, { headers, ...(script.tlsCa === undefined ? {} : { tls: { ca: script.tlsCa } }) });
     const opened = Promise.withResolvers<void>();
     const closed = Promise.withResolvers<SocketEnd>();
     this.opened = opened.promise;
