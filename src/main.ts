@@ -7,6 +7,7 @@ import { BUILD, VERSION } from "./base/version.ts";
 import { type Command, type CommandWorld, COMMANDS, isGroup } from "./cli/commands.ts";
 import { type Found, findCommand, isHelpFlag } from "./cli/find-command.ts";
 import { commandOfName } from "./cli/invoked-name.ts";
+import { runAsServiceIfAsked } from "./cli/service/as-service.ts";
 import { writeNow } from "./cli/write-now.ts";
 
 async function main(): Promise<number> {
@@ -21,6 +22,10 @@ async function main(): Promise<number> {
     tell: (text) => writeNow(STANDARD_ERROR, text),
   };
   try {
+    if (isCompletionsFlag(args[0])) {
+      const { answerCompletionsFlag } = await import("./cli/completions/completions.ts");
+      return await answerCompletionsFlag(named, args, world);
+    }
     return await runLine(isNamed ? [named, ...args] : args, world);
   } catch (error) {
     return explain(error, world);
@@ -83,6 +88,11 @@ function explain(error: unknown, { tell }: CommandWorld): number {
 
 function isVersionFlag(word: string | undefined): boolean {
   return word === "--version" || word === "-V";
+}
+
+/** Not in the help: what programs of other makers have in place of the command, and the only way under another name. */
+function isCompletionsFlag(word: string | undefined): boolean {
+  return word !== undefined && /^--completions(=|$)/.test(word);
 }
 
 const STANDARD_OUTPUT = 1;

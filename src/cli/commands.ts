@@ -83,7 +83,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "completions",
-    summary: "prints what makes a shell complete commands and flags: bash, zsh, fish, powershell, elvish",
+    summary: "prints what makes a shell complete commands, flags and values",
     load: async () => (await import("./completions/completions.ts")).completions,
   },
 ];

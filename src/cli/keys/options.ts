@@ -128,7 +128,8 @@ function scopes(): ValueKind<readonly Scope[]> {
   const split = (text: string) => text.split(",").map((word) => word.trim().toLowerCase());
   const schema = v.pipe(v.string(), v.transform(split), v.array(v.picklist(SCOPES)), v.minLength(1));
   const show = (scopes: readonly Scope[]) => scopes.join(",");
-  return { ...kind<readonly Scope[]>("scope", `one or more of ${SCOPES.join(", ")}, separated by commas`, schema, show), shape: "many" };
+  const expects = `one or more of ${SCOPES.join(", ")}, separated by commas`;
+  return { ...kind<readonly Scope[]>("scope", expects, schema, show), shape: "many", completes: SCOPES };
 }
 
 function expiry(): ValueKind<Expiry> {

@@ -60,13 +60,13 @@ export function text(hint: string, maxChars: number): ValueKind<string> {
 
 /** A path in the file system; whether it can be used is found out by using it. */
 export function path(): ValueKind<string> {
-  return kind("path", "a path", line(4_096), String);
+  return { ...kind("path", "a path", line(4_096), String), completes: "path" };
 }
 
 /** One of a few words. */
 export function oneOf<const W extends string>(words: readonly W[]): ValueKind<W> {
   const base = kind(words.join("|"), `one of ${words.join(", ")}`, v.pipe(v.string(), v.toLowerCase(), v.picklist(words)), String);
-  return { ...base, parse: (word) => withNearest(base.parse(word), word, words) };
+  return { ...base, parse: (word) => withNearest(base.parse(word), word, words), completes: words };
 }
 
 /** Model names. */

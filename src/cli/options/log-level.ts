@@ -16,6 +16,7 @@ export function logLevel(names: readonly string[], fallback: LogThreshold): Valu
     hint: "level",
     expects: `a log level (${LOG_THRESHOLDS.join(", ")}) or a list of directives such as ${names[0]}=debug`,
     shape: "one",
+    completes: LOG_THRESHOLDS,
     show: String,
     parse: (text) => parseStrictly(readDirectives(text, names), fallback),
     parseForgiving: (text) => readDirectives(text, names).level,

@@ -12,6 +12,8 @@ export interface ValueKind<V> {
   readonly parse: (text: string) => Outcome<V>;
   /** For variables that other programs read too: what of the text has a meaning here, or null. Never a refusal. */
   readonly parseForgiving?: (text: string) => V | null;
+  /** What shells complete a value to: files, or these words; nothing when not given. */
+  readonly completes?: "path" | readonly string[];
   readonly show: (value: V) => string;
 }
 

@@ -16,6 +16,8 @@ export interface WordSlot {
   readonly isMany: boolean;
   /** The words it may be; anything when not given. */
   readonly choices?: readonly string[];
+  /** What shells complete it to where there are no choices; nothing when not given. */
+  readonly completes?: "path";
 }
 
 /** What may follow `--`. */
