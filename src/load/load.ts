@@ -239,7 +239,7 @@ class Load {
     const { arrivals, durationMs, requests } = this.#plan;
     if (arrivals === null || durationMs === null || this.startedMs === null) return 0;
     const endMs = Math.min(this.#endMs(), this.#world.clock.nowMs());
-    const due = this.#intendedMs >= endMs ? 0 : 1 + Math.floor(((endMs - this.#intendedMs) * arrivals.perSecond) / 1000);
+    const due = Math.max(0, Math.ceil(((endMs - this.#intendedMs) * arrivals.perSecond) / 1000));
     return Math.min(due, (requests ?? Infinity) - this.#started);
   }
 }

@@ -36,7 +36,8 @@ export async function findTarget(parsed: BenchOptions, world: CommandWorld): Pro
   const apiKey = resolveApiKey(parsed, world);
   const drafts = draftBodies(parsed);
   const token = apiKey === null ? null : { text: apiKey, from: parsed.origins.apiKey };
-  const door: RelayDoor = { ...relayDoor({ ...values, timeoutMs: MODELS_DEADLINE_MS }, world.env), token };
+  // The load goes straight to its target, past any proxy of this machine; so does the question before it.
+  const door: RelayDoor = { ...relayDoor({ ...values, timeoutMs: MODELS_DEADLINE_MS }, world.env), proxy: null, token };
   const url = new URL(`${door.base}${api.path}`);
   const endpoint = endpointOf(url, door.tlsCa);
   await tryConnection(endpoint, door.base, world);
@@ -95,7 +96,9 @@ async function firstModel(door: RelayDoor, { tell }: CommandWorld): Promise<stri
   const list = v.safeParse(ModelList, body);
   if (response.status !== 200 || !list.success) {
     const { code, message } = complaintOf(fieldsOf(body));
-    const said = [code === null ? "" : ` (${printable(code)})`, message === null ? "" : `: ${printable(message)}`].join("");
+    const said = [code === null ? "" : ` (${printable(code)})`, message === null ? "" : `: ${printable(message).replace(/\.$/, "")}`].join(
+      "",
+    );
     throw new CommandError(`asked for its models, ${door.base} answered ${response.status}${said}. --model NAME names one`);
   }
   const [first, ...others] = list.output.data;
