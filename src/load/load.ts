@@ -135,9 +135,13 @@ class Load {
   }
 
   #mayStart(): boolean {
-    if (this.#busy.size + this.#resting.size >= this.#plan.concurrency) return false;
+    if (this.#isFull()) return false;
     if (this.#warmUp !== null) return this.#warmUp.left > 0;
     return !this.#isAllStarted() && this.#intendedMs <= this.#world.clock.nowMs();
+  }
+
+  #isFull(): boolean {
+    return this.#busy.size + this.#resting.size >= this.#plan.concurrency;
   }
 
   #isAllStarted(): boolean {
@@ -209,12 +213,12 @@ class Load {
     if (this.#starts !== null) this.#intendedMs = this.startedMs! + this.#starts.next().value;
   }
 
+  /** With every connection taken, whoever comes free wakes it. */
   #sleepUntilNext(): void {
     this.#wakeUp?.stop();
     this.#wakeUp = null;
-    const delayMs = this.#intendedMs - this.#world.clock.nowMs();
-    if (this.#starts === null || delayMs <= 0) return;
-    this.#wakeUp = this.#world.clock.startTimer(delayMs, () => this.#pump());
+    if (this.#starts === null || this.#isFull()) return;
+    this.#wakeUp = this.#world.clock.startTimer(this.#intendedMs - this.#world.clock.nowMs(), () => this.#pump());
   }
 
   #finish(hungUp: number): void {

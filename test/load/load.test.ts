@@ -112,3 +112,26 @@ test("[J10] a load that is stopped counts what was under way as hung up, and lea
   clock.advance(1_000);
   expect([server.tally.ok, server.tally.failed, clock.pending]).toEqual([6, 0, 0]);
 });
+
+/** Time passes while one looks at it, as it does in life. */
+class RestlessClock extends ManualClock {
+  #passedMs = 0;
+
+  override nowMs(): number {
+    this.#passedMs += 0.01;
+    return super.nowMs() + this.#passedMs;
+  }
+}
+
+test("[J5] no start is missed when its moment comes between two looks at the clock", async () => {
+  const random = new Random(3);
+  const server = loadStandIn(
+    new RestlessClock(),
+    1,
+    { requests: null, durationMs: 20_000, concurrency: 50, arrivals: { perSecond: 300, spacing: "poisson" } },
+    () => random.next() / 2 ** 32,
+  );
+  const { started, notStarted } = await server.end();
+  expect(notStarted).toBe(0);
+  expect(started).toBeWithin(5_700, 6_300);
+});

@@ -9,7 +9,7 @@ import { Tally } from "../../src/load/tally.ts";
 import type { ManualClock } from "../support/manual-clock.ts";
 
 /** Ten requests, one at a time. */
-export const PLAN: LoadPlan = {
+const PLAN: LoadPlan = {
   api: APIS.chat,
   concurrency: 1,
   requests: 10,
