@@ -24,6 +24,8 @@ export interface ProgressTerms {
   readonly state: () => ProgressState;
   /** An amount as it is shown: "12", "3.4 MiB". */
   readonly show: (amount: number) => string;
+  /** Empty leaves the rate out; as an amount and "/s" when not given. */
+  readonly showRate?: (perSecond: number) => string;
 }
 
 export interface RunningProgress {
@@ -66,14 +68,14 @@ export function startProgress(terms: ProgressTerms, terminal: ProgressTerminal, 
 
 /** At most `width` columns; `rate` is an amount per second, null while it is not known. */
 export function renderProgress(terms: Omit<ProgressTerms, "state">, state: ProgressState, rate: number | null, width: number): string {
-  const { label, show } = terms;
+  const { label, show, showRate = (perSecond) => `${show(perSecond)}/s` } = terms;
   const { done, total, note } = state;
   const shareDone = total === null ? null : total <= 0 ? 1 : Math.min(1, Math.max(0, done / total));
   const amount = total === null ? show(done) : `${show(done)}/${show(total)}`;
   const words = [
     shareDone === null ? "" : `${Math.floor(shareDone * 100)}%`.padStart(4),
     amount,
-    rate === null ? "" : `${show(rate)}/s`,
+    rate === null ? "" : showRate(rate),
     total === null || rate === null || rate <= 0 || done >= total ? "" : `${showDuration((total - done) / rate)} left`,
     note ?? "",
   ].filter((word) => word !== "");

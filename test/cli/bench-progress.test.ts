@@ -1,6 +1,8 @@
 // The progress bar: what it says in how many columns, and that pipes see nothing of it.
 import { expect, test } from "bun:test";
 import { type ProgressState, renderProgress, showDuration, startProgress } from "../../src/cli/progress.ts";
+import { politely } from "../support/fake-backend-answers.ts";
+import { startFakeBackend } from "../support/fake-backend.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const TERMS = { label: "bench", show: (amount: number): string => String(Math.round(amount)) };
@@ -9,6 +11,7 @@ test("[J12] a progress line says what is done, how fast and how long it will tak
   const half = renderProgress(TERMS, { done: 50, total: 100, note: "2 failed" }, 10, 200);
   expect(half).toBe(`bench [${"=".repeat(15)}>${" ".repeat(14)}]  50%  50/100  10/s  5s left  2 failed`);
   expect(renderProgress(TERMS, { done: 100, total: 100 }, 10, 200)).toBe(`bench [${"=".repeat(30)}] 100%  100/100  10/s`);
+  expect(renderProgress({ ...TERMS, showRate: () => "" }, { done: 1, total: 2 }, 1, 25)).toBe("bench  50%  1/2  1s left");
   expect(renderProgress(TERMS, { done: 7, total: null }, null, 200)).toBe("bench 7");
   expect(renderProgress(TERMS, { done: 0, total: 0 }, 0, 200)).toBe(`bench [${"=".repeat(30)}] 100%  0/0  0/s`);
 });
@@ -62,4 +65,25 @@ test("[J12] what is no terminal sees no progress", () => {
   clock.advance(1_000);
   progress.stop();
   expect(clock.pending).toBe(0);
+});
+
+test("[J12] a load shows its progress on a terminal, and takes it away before the report", async () => {
+  await using backend = startFakeBackend(politely(["m"]));
+  let screen = "";
+  const decoder = new TextDecoder();
+  const terminal = {
+    cols: 60,
+    rows: 24,
+    data: (_terminal: unknown, bytes: Uint8Array) => void (screen += decoder.decode(bytes, { stream: true })),
+  };
+  const main = new URL("../../src/main.ts", import.meta.url).pathname;
+  const flags = ["--url", backend.url, "--model", "m", "--requests", "400", "--concurrency", "2", "--rate", "800"];
+  const child = Bun.spawn([process.execPath, main, "bench", ...flags], { env: { PATH: process.env["PATH"] ?? "" }, terminal });
+  expect(await child.exited).toBe(0);
+  const drawings = screen.split("\u001b[2K");
+  expect(drawings.length).toBeGreaterThan(3);
+  expect(drawings[1]).toMatch(/^bench \[>? +\] +0% {2}0\/400/);
+  for (const drawing of drawings.slice(1, -1)) expect(drawing.replaceAll("\r", "").length).toBeLessThan(60);
+  expect(drawings.at(-1)).toStartWith("POST http://");
+  expect(drawings.at(-1)).toContain("400 ok, 0 failed");
 });

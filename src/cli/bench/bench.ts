@@ -6,7 +6,7 @@ import { Tally } from "../../load/tally.ts";
 import type { CommandBody, CommandWorld } from "../commands.ts";
 import type { OptionValues } from "../options/option.ts";
 import { parseOptions } from "../options/parse.ts";
-import { processTerminal, type RunningProgress, startProgress } from "../progress.ts";
+import { processTerminal, type RunningProgress, showDuration, startProgress } from "../progress.ts";
 import { listenForStopSignals } from "../stop-signals.ts";
 import { BENCH_OPTIONS, CONCURRENCY_FALLBACK, CONCURRENCY_FALLBACK_AT_RATE, REQUESTS_FALLBACK } from "./options.ts";
 import { reportOf } from "./report.ts";
@@ -77,7 +77,8 @@ function showProgress(plan: LoadPlan, load: RunningLoad, tally: Tally, { clock, 
   const terminal = processTerminal(tell);
   if (plan.requests !== null) {
     const state = () => ({ done: load.done(), total: plan.requests, note: load.startedMs() === null ? "warming up" : failed() });
-    return startProgress({ label: "bench", state, show: (requests) => String(Math.round(requests)) }, terminal, clock);
+    const showRate = (perSecond: number): string => `${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s`;
+    return startProgress({ label: "bench", state, show: String, showRate }, terminal, clock);
   }
   const total = (plan.durationMs ?? 0) / 1000;
   const state = () => {
@@ -85,5 +86,6 @@ function showProgress(plan: LoadPlan, load: RunningLoad, tally: Tally, { clock, 
     const done = startedMs === null ? 0 : Math.min(total, (clock.nowMs() - startedMs) / 1000);
     return { done, total, note: startedMs === null ? "warming up" : `${load.done()} requests  ${failed()}`.trimEnd() };
   };
-  return startProgress({ label: "bench", state, show: (secs) => `${Math.floor(secs)}s` }, terminal, clock);
+  const show = (secs: number): string => showDuration(Math.floor(secs));
+  return startProgress({ label: "bench", state, show, showRate: () => "" }, terminal, clock);
 }
