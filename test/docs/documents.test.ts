@@ -15,7 +15,17 @@ const program = filesFrom("src/main.ts");
 const options = (await everyCommand()).flatMap(({ body }) => Object.values(body.options));
 
 // Flags of other programs that the documents show, those every command has, and examples of how flags are written.
-const OTHER_FLAGS = new Set(["--help", "--version", "--frozen-lockfile", "--port", "--bun", "--flag", "--no-flag", "--cacert", "--from-literal"]);
+const OTHER_FLAGS = new Set([
+  "--help",
+  "--version",
+  "--frozen-lockfile",
+  "--port",
+  "--bun",
+  "--flag",
+  "--no-flag",
+  "--cacert",
+  "--from-literal",
+]);
 const DOCKER_FLAGS = new Set(
   ["add-host", "build", "cap-drop", "host", "network", "no-build", "read-only", "security-opt", "stop-timeout", "target", "user"].map(
     (name) => `--${name}`,

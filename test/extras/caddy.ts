@@ -3,13 +3,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../docs/documents.ts";
-import { type FrontServer, freePort, type Place, substitute, tryStarting } from "./front-server.ts";
+import { type FrontServer, freePort, type Place, substitute, tryStarting, whatIsMissing } from "./front-server.ts";
 
 export const CADDYFILE = join(ROOT, "extras/Caddyfile");
 
 const PROGRAM = Bun.which("caddy");
 
-export const CADDY_MISSING: string | null = PROGRAM === null ? "there is no 'caddy' (Debian: apt-get install -y caddy)" : null;
+export const CADDY_MISSING: string | null = whatIsMissing("caddy", PROGRAM);
 
 if (CADDY_MISSING !== null) console.warn(`\nWARNING: extras/Caddyfile is not tested: ${CADDY_MISSING}\n`);
 

@@ -32,6 +32,13 @@ export interface Place {
   readonly keyFile: string;
 }
 
+/** Why there can be no tests with this server here; null: there can. */
+export function whatIsMissing(name: string, program: string | null): string | null {
+  if (process.platform !== "linux") return "other systems have only one address on the loopback";
+  if (program === null) return `there is no '${name}' (Debian: apt-get install -y ${name})`;
+  return Bun.which("curl") === null ? "there is no 'curl' (Debian: apt-get install -y curl)" : null;
+}
+
 const START_LIMIT_MS = 10_000;
 const TRIES = 3;
 

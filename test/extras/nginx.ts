@@ -3,13 +3,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../docs/documents.ts";
-import { type FrontServer, freePort, type Place, type Substitution, substitute, tryStarting } from "./front-server.ts";
+import { type FrontServer, freePort, type Place, type Substitution, substitute, tryStarting, whatIsMissing } from "./front-server.ts";
 
 const SHIPPED = join(ROOT, "extras/tls-nginx.conf");
 // Debian keeps it off the PATH of those who are not root.
 const PROGRAM = Bun.which("nginx") ?? (existsSync("/usr/sbin/nginx") ? "/usr/sbin/nginx" : null);
 
-export const NGINX_MISSING: string | null = PROGRAM === null ? "there is no 'nginx' (Debian: apt-get install -y nginx)" : null;
+export const NGINX_MISSING: string | null = whatIsMissing("nginx", PROGRAM);
 
 if (NGINX_MISSING !== null) console.warn(`\nWARNING: extras/tls-nginx.conf is not tested: ${NGINX_MISSING}\n`);
 
