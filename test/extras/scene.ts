@@ -225,21 +225,19 @@ export async function expectOwnAddresses(scene: AnyScene): Promise<void> {
   const registered = scene.relay.log.of("worker registered").filter(({ fields }) => fields["worker_name"] === "liar");
   expect(registered.map(({ fields }) => fields["address"])).toEqual(["127.0.0.1"]);
   expect(worker.end).toBeNull();
-  const statuses = await guess(scene, "127.0.0.2", 24);
-  expect(statuses.slice(0, 20)).toEqual(Array(20).fill("403"));
+  const statuses = await guess(scene, "127.0.0.2", 30);
+  expect(statuses.filter((status) => status === "403").length).toBeGreaterThanOrEqual(20);
   expect(statuses).toContain("429");
   expect(await guess(scene, "127.0.0.3", 1)).toEqual(["403"]);
 }
 
 /** So many requests with wrong tokens from one address, each under a forged address of its own. */
 async function guess(scene: AnyScene, from: string, times: number): Promise<readonly string[]> {
-  const args = ["--cacert", scene.certificates.caFile, "--interface", from, "--output", "/dev/null", "--write-out", "%{http_code}\\n"];
-  const statuses: string[] = [];
-  for (let index = 0; index < times; index++) {
-    const headers = ["-H", "Authorization: Bearer wrong", "-H", `X-Forwarded-For: 203.0.113.${index}`];
-    statuses.push((await new Curl([...args, ...headers, new URL("/admin/workers", scene.front.url).href]).done()).trim());
-  }
-  return statuses;
+  const args = ["--cacert", scene.certificates.caFile, "--interface", from, "--output", "/dev/null", "--write-out", "%{http_code}"];
+  const wrong = (index: number): readonly string[] => ["-H", "Authorization: Bearer wrong", "-H", `X-Forwarded-For: 203.0.113.${index}`];
+  const address = new URL("/admin/workers", scene.front.url).href;
+  // At once, so that no time passes in which tries come back.
+  return await Promise.all(Array.from({ length: times }, (_, index) => new Curl([...args, ...wrong(index), address]).done()));
 }
 
 /** The statuses of these paths for an operator at this address. */
