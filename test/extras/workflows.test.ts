@@ -28,6 +28,7 @@ interface Workflow {
   readonly on: Readonly<Record<string, unknown>>;
   readonly permissions: unknown;
   readonly concurrency: unknown;
+  readonly defaults: unknown;
   readonly jobs: Readonly<Record<string, Job>>;
 }
 
@@ -75,6 +76,13 @@ test("[I5] no text of an event becomes part of a script, and the one secret used
   expect([...workflows.values()].flatMap(({ on }) => Object.keys(on)).filter((event) => /_target|workflow_run|issue/.test(event))).toEqual(
     [],
   );
+});
+
+test("[I5] a script ends where a part of it fails, on every system", () => {
+  for (const [file, { defaults }] of workflows) expect({ file, defaults }).toEqual({ file, defaults: { run: { shell: "bash" } } });
+  const scripts = readdirSync(join(ROOT, ".ci")).map((name) => readFileSync(join(ROOT, ".ci", name), "utf8"));
+  expect(scripts.filter((script) => !/^#!\/usr\/bin\/env bash\n(#.*\n)+set -e?uo pipefail$/m.test(script))).toEqual([]);
+  expect(readFileSync(join(ROOT, ".gitattributes"), "utf8")).toContain("/.ci/* text eol=lf");
 });
 
 test("[I5] the scripts that are named are there and can be run", () => {
