@@ -19,6 +19,8 @@ export class EventReader {
   #heldBytes = 0;
   #name = "";
   #data: Buffer | null = null;
+  /** The data is ours, and not a view of what was read last. */
+  #isCopied = false;
 
   constructor(onEvent: OnEvent) {
     this.#onEvent = onEvent;
@@ -32,6 +34,9 @@ export class EventReader {
       from = end + 1;
     }
     if (from < bytes.length) this.#hold(bytes.subarray(from));
+    // The bytes of this read are gone with it, and the event's end may come in another.
+    if (this.#data !== null && !this.#isCopied) this.#data = Buffer.from(this.#data);
+    this.#isCopied = this.#data !== null;
   }
 
   #hold(piece: Buffer): void {
@@ -57,8 +62,8 @@ export class EventReader {
 
   #addData(value: Buffer): void {
     if ((this.#data?.length ?? 0) + value.length > EVENT_MAX_BYTES) throw new Error("an event of the stream has no end");
-    // The bytes of this read are gone with it, and the event's end may come in another.
-    this.#data = this.#data === null ? Buffer.from(value) : Buffer.concat([this.#data, Buffer.from("\n"), value]);
+    this.#isCopied = this.#data !== null;
+    this.#data = this.#data === null ? value : Buffer.concat([this.#data, Buffer.from("\n"), value]);
   }
 
   /** An event without data is none (HTML standard, 9.2.6). */

@@ -113,8 +113,8 @@ class Exchange implements ExchangeObserver, RunningExchange {
 
   onHead(status: number, head: string): void {
     this.#head = head;
-    const type = headerOf(head, "content-type") ?? "";
-    if (!this.#isStreaming || !isGood(status) || !/^text\/event-stream\b/i.test(type)) return;
+    if (!this.#isStreaming || !isGood(status)) return;
+    if (!/^text\/event-stream\b/i.test(headerOf(head, "content-type") ?? "")) return;
     this.#events = new EventReader((name, data) => this.#onEvent(name, data));
   }
 
@@ -156,7 +156,8 @@ class Exchange implements ExchangeObserver, RunningExchange {
   }
 
   #body(): string {
-    return Buffer.concat(this.#kept).toString();
+    const [only] = this.#kept;
+    return this.#kept.length === 1 ? only!.toString() : Buffer.concat(this.#kept).toString();
   }
 
   #onEvent(name: string, data: Buffer): void {
@@ -195,8 +196,8 @@ class Exchange implements ExchangeObserver, RunningExchange {
 
   #over(failure: Failure | null, atMs: number): void {
     this.#timer?.stop();
-    const worker = this.#head === null ? null : headerOf(this.#head, "x-modelrelay-worker");
-    const queued = this.#head === null ? null : headerOf(this.#head, "x-modelrelay-queue-ms");
+    const [head, lower] = [this.#head ?? "", this.#head?.toLowerCase() ?? ""];
+    const queued = headerOf(head, "x-modelrelay-queue-ms", lower);
     this.#onOver({
       failure,
       sentMs: this.#sentMs,
@@ -204,7 +205,7 @@ class Exchange implements ExchangeObserver, RunningExchange {
       firstChunkMs: this.#firstChunkMs,
       endedMs: atMs,
       tokens: this.#tokens,
-      worker,
+      worker: headerOf(head, "x-modelrelay-worker", lower),
       queuedMs: queued !== null && /^\d{1,12}$/.test(queued) ? Number(queued) : null,
     });
   }

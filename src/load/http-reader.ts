@@ -28,9 +28,9 @@ const BEGINNING = Buffer.from("HTTP/1.");
 // As many as a whole number can hold exactly.
 const SIZE_MAX_DIGITS = 13;
 
-/** A header's value from the head of an answer, or null. */
-export function headerOf(head: string, name: string): string | null {
-  const at = head.toLowerCase().indexOf(`\r\n${name}:`);
+/** A header's value from the head of an answer, or null; `lower` is the head in lower case, for who asks for several. */
+export function headerOf(head: string, name: string, lower = head.toLowerCase()): string | null {
+  const at = lower.indexOf(`\r\n${name}:`);
   if (at < 0) return null;
   const from = at + name.length + 3;
   const end = head.indexOf("\r\n", from);

@@ -160,3 +160,14 @@ test("[J7] a pause between two chunks is seen as one", async () => {
   expect(load.tally.gap.summary()!.max).toBeGreaterThanOrEqual(59);
   expect(load.tally.latency.summary()!.max).toBeGreaterThan(load.tally.firstChunk.summary()!.max + 59);
 });
+
+test("[J10] whom a load hangs up on sees its connection end", async () => {
+  await using backend = startFakeBackend(backends.hangMidStream(CHAT.slice(0, 2)));
+  const load = loadBackend({ url: backend.url, isStreaming: true, concurrency: 3 });
+  await until(() => load.tally.chunks === 6, "three streams hang");
+  expect(backend.open).toBe(3);
+  load.stop();
+  expect(await load.finished).toMatchObject({ started: 3, hungUp: 3 });
+  await until(() => backend.open === 0, "three connections end");
+  expect([load.tally.ok, load.tally.failed, load.tally.chunks]).toEqual([0, 0, 6]);
+});

@@ -127,6 +127,12 @@ test("[J3] a chunk without a size, or with one beyond all measure, is not HTTP",
   expect(read("5;name=value\r\nhello\r\n0\r\n\r\n")).not.toThrow();
 });
 
+test("[J3] what does not begin as HTTP is not waited for to end", () => {
+  const reader = new HttpReader({ onHead: () => {}, onBody: () => {}, onEnd: () => {} });
+  reader.push(Buffer.from("HTT"));
+  expect(() => reader.push(Buffer.from("S"))).toThrow("no HTTP answer");
+});
+
 test("[J7] a header is found by its whole name, whatever its case", () => {
   const head = "HTTP/1.1 200 OK\r\nNot-X-Worker: a\r\nX-WORKER:  b \r\nEmpty:\r\nLast: c";
   expect(["x-worker", "empty", "last", "worker"].map((name) => headerOf(head, name))).toEqual(["b", "", "c", null]);

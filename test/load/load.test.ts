@@ -53,6 +53,10 @@ test("[J5] few connections are kept warm: an open loop opens another one only wh
   const server = loadStandIn(new ManualClock(), 5, { requests: 50, concurrency: 40, arrivals: { perSecond: 100, spacing: "constant" } });
   await server.end();
   expect(server.connections()).toBe(1);
+  const arrivals = { perSecond: 10, spacing: "constant" } as const;
+  const warmed = loadStandIn(new ManualClock(), 5, { requests: 20, warmUp: 5, concurrency: 5, arrivals });
+  await warmed.end();
+  expect([warmed.connections(), new Set(warmed.sentOver.slice(5)).size]).toEqual([5, 1]);
 });
 
 test("[J5] starts at random come at the rate that was asked for, with the spread that chance has", () => {
@@ -108,6 +112,8 @@ test("[J10] a load that is stopped counts what was under way as hung up, and lea
   server.load.stop();
   expect(await server.load.finished).toMatchObject({ started: 9, hungUp: 3, elapsedMs: 250 });
   expect(server.tally.ok).toBe(6);
+  // Those of the stand-ins.
+  expect(clock.pending).toBe(3);
   // What the stand-ins still have to say is nobody's business any more.
   clock.advance(1_000);
   expect([server.tally.ok, server.tally.failed, clock.pending]).toEqual([6, 0, 0]);

@@ -52,6 +52,8 @@ export interface FakeServer {
   readonly tally: Tally;
   /** When each request was sent, by the clock. */
   readonly sentMs: readonly number[];
+  /** Which connection each was sent over. */
+  readonly sentOver: readonly number[];
   readonly connections: () => number;
   readonly highest: () => number;
   /** Moves time on until the load is over. */
@@ -70,13 +72,15 @@ export function loadStandIn(
 ): FakeServer {
   const tally = new Tally();
   const sentMs: number[] = [];
+  const sentOver: number[] = [];
   let [connections, running, highest] = [0, 0, 0];
   const openCarrier = (): Carrier => {
-    connections++;
+    const connection = connections++;
     return {
       hangUp: () => {},
       send(_request, observer) {
         sentMs.push(clock.nowMs());
+        sentOver.push(connection);
         highest = Math.max(highest, ++running);
         clock.startTimer(serviceMs === "connect" ? 0 : serviceMs, () => {
           running--;
@@ -94,6 +98,7 @@ export function loadStandIn(
     load,
     tally,
     sentMs,
+    sentOver,
     connections: () => connections,
     highest: () => highest,
     async end(limitMs = 1_000_000) {
