@@ -18,6 +18,7 @@ const options = (await everyCommand()).flatMap(({ body }) => Object.values(body.
 const OTHER_FLAGS = new Set([
   "--help",
   "--version",
+  "--completions",
   "--frozen-lockfile",
   "--port",
   "--bun",

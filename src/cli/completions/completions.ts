@@ -7,7 +7,7 @@ import { SHELLS, writeScript } from "./shells.ts";
 
 const LINE = {
   options: {},
-  words: [{ name: "SHELL", help: `The shell to complete in: ${SHELLS.join(", ")}.`, isNeeded: true, isMany: false, choices: SHELLS }],
+  words: [{ name: "SHELL", help: `One of ${SHELLS.join(", ")}.`, isNeeded: true, isMany: false, choices: SHELLS }],
 };
 
 export const completions: CommandBody = {

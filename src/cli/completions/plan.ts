@@ -49,7 +49,6 @@ export type Value =
 
 export interface Word {
   readonly value: Value;
-  readonly isNeeded: boolean;
   readonly isMany: boolean;
 }
 
@@ -84,9 +83,8 @@ function placeOfCommand(path: readonly string[], { options, words = [] }: Comman
     kind: "command",
     path,
     flags: [...Object.values(options).flatMap(flagsOfOption), HELP, VERSION],
-    words: words.map(({ name, choices, completes, isNeeded, isMany }) => ({
+    words: words.map(({ name, choices, completes, isMany }) => ({
       value: valueOf(name, choices ?? completes),
-      isNeeded,
       isMany,
     })),
   };

@@ -1,4 +1,4 @@
-// The shells there are completions for. Each script is static, so that Tab starts no process: see docs/decisions.
+// The shells there are completions for. Each script is static, so that Tab starts no process: docs/decisions/0011-static-completions.md.
 import { toBash } from "./bash.ts";
 import { toElvish } from "./elvish.ts";
 import { toFish } from "./fish.ts";

@@ -75,9 +75,9 @@ function flagSpec(flag: Flag): string {
   return value.kind === "none" ? described : `${described}:${optional}${action(value)}`;
 }
 
-function wordSpec({ value, isNeeded, isMany }: Word, at: number): string {
-  const place = isMany ? "*" : `${at + 1}${isNeeded ? "" : ":"}`;
-  return `${place}:${action(value)}`;
+/** None is optional here, or zsh would offer what may follow it as well. */
+function wordSpec({ value, isMany }: Word, at: number): string {
+  return `${isMany ? "*" : at + 1}:${action(value)}`;
 }
 
 /** The message and what is offered. */
