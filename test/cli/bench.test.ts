@@ -71,7 +71,7 @@ test("[J1] [J4] broken streams and stalls through a relay are failures, and as m
   let arrived = 0;
   const answers: readonly Answer[] = [sse(CHAT), unterminatedStream(CHAT.slice(0, 2)), hangMidStream(CHAT.slice(0, 1))];
   await using path = await startWholePath((exchange) => answers[arrived++ % 3]!(exchange), { worker: { maxConcurrency: 4 } });
-  const result = await runCli(["bench", "--url", path.relay.url.origin, "--model", "m", "--stream", "--json", "--timeout", "1", ...QUICK]);
+  const result = await runCli(["bench", "--url", path.relay.url.origin, "--model", "m", "--stream", "--json", "--timeout", "3", ...QUICK]);
   expect(result.code).toBe(1);
   const { requests, errors } = reportOf(result);
   expect(requests).toMatchObject({ started: 12, ok: 4, failed: 8 });

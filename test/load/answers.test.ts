@@ -115,7 +115,7 @@ test("[J1] as many requests arrive as are reported, with errors, stalls and brok
     backends.closeSilently(),
   ];
   await using backend = startFakeBackend((exchange) => answers[arrived++ % answers.length]!(exchange));
-  const load = loadBackend({ url: backend.url, isStreaming: true, requests: 120, concurrency: 8, timeoutMs: 100 });
+  const load = loadBackend({ url: backend.url, isStreaming: true, requests: 120, concurrency: 8, timeoutMs: 1_000 });
   expect(await load.finished).toMatchObject({ started: 120, hungUp: 0 });
   expect(errorsOf(load.tally)).toEqual({ "503 no_workers": 20, broken_stream: 20, timeout: 20, closed: 20 });
   expect([load.tally.ok, load.tally.failed, backend.requests.length]).toEqual([40, 80, 120]);
