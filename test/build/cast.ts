@@ -66,10 +66,15 @@ export class Cast implements AsyncDisposable {
   }
 
   /** A worker of this relay, once it is registered, and its model server. */
-  async worker(relay: Relay, args: readonly string[] = ["work"]): Promise<{ readonly worker: Child; readonly backend: Child }> {
+  async worker(
+    relay: Relay,
+    args: readonly string[] = ["work"],
+    executable?: string,
+  ): Promise<{ readonly worker: Child; readonly backend: Child }> {
     const backend = this.#add(new Child("backend", [FAKE_BACKEND, "0", "m"]));
     const backendUrl = String((await backend.says("listening")).fields["url"]);
-    const worker = this.#start("worker", [...args, "--proxy-url", relay.url, "--backend-url", backendUrl, "--models", "m", ...SHARED]);
+    const offer = ["--proxy-url", relay.url, "--backend-url", backendUrl, "--models", "m"];
+    const worker = this.#start("worker", [...args, ...offer, ...SHARED], executable);
     await worker.says("registered");
     return { worker, backend };
   }
@@ -100,8 +105,9 @@ export class Cast implements AsyncDisposable {
     return await within(promise, what, this.#machine.program.patienceMs ?? PATIENCE_MS);
   }
 
-  #start(name: string, args: readonly string[]): Child {
-    return this.#add(new Child(name, args, this.#machine.env, this.#machine.program));
+  #start(name: string, args: readonly string[], executable?: string): Child {
+    const { env, program } = this.#machine;
+    return this.#add(new Child(name, args, env, executable === undefined ? program : { ...program, command: [executable] }));
   }
 
   #add(child: Child): Child {
