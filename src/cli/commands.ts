@@ -58,12 +58,12 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "status",
-    summary: "shows workers, queue and live requests of a running relay, once or all the time",
+    summary: "shows workers, queue and live requests of a relay",
     load: async () => (await import("./status/status.ts")).status,
   },
   {
     name: "doctor",
-    summary: "from a worker's machine: tries every step up to a streamed answer, and says what to do",
+    summary: "tries every step from a worker's box to an answer, and says what to do",
     load: async () => (await import("./doctor/doctor.ts")).doctor,
   },
   {

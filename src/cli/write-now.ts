@@ -3,22 +3,35 @@ import { writeSync } from "node:fs";
 
 /**
  * A reader that does not keep up with a non-blocking pipe costs lines after a short wait, never the process;
- * a reader that is gone costs all of them.
+ * a reader that is gone costs all of them. False: it is gone.
  */
-export function writeNow(descriptor: number, text: string): void {
+export function writeNow(descriptor: number, text: string): boolean {
+  if (descriptor === STANDARD_ERROR && insteadOfStandardError !== null) {
+    insteadOfStandardError(text);
+    return true;
+  }
   const bytes = Buffer.from(text);
   let written = 0;
   for (let tries = 0; written < bytes.length && tries < TRIES_MAX;) {
     try {
       written += writeSync(descriptor, bytes, written);
     } catch (error) {
-      if (!(error instanceof Error) || !("code" in error) || error.code !== "EAGAIN") return;
+      if (!(error instanceof Error) || !("code" in error) || error.code !== "EAGAIN") return false;
       tries++;
       Bun.sleepSync(RETRY_MS);
     }
   }
+  return true;
 }
 
+/** For a process that has no standard error output, as services of Windows have none: there is one of each, so there is one of this. */
+export function replaceStandardError(write: (text: string) => void): void {
+  insteadOfStandardError = write;
+}
+
+let insteadOfStandardError: ((text: string) => void) | null = null;
+
+const STANDARD_ERROR = 2;
 const RETRY_MS = 1;
 // Long enough for a reader that is merely busy.
 const TRIES_MAX = 50;

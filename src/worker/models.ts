@@ -14,8 +14,10 @@ const MODELS_POLL_DOWN_MS = 5_000;
 /** One missed poll may be a busy backend; two in a row and its models are withdrawn. */
 const FAILED_POLLS_MAX = 2;
 
-const openAiList = v.object({ data: v.nullable(v.array(v.object({ id: v.string() }))) });
-const ollamaList = v.object({ models: v.nullable(v.array(v.object({ name: v.string() }))) });
+/** How OpenAI-compatible servers list their models. */
+export const openAiList = v.object({ data: v.nullable(v.array(v.object({ id: v.string() }))) });
+/** How Ollama does. */
+export const ollamaList = v.object({ models: v.nullable(v.array(v.object({ name: v.string() }))) });
 
 type Asked = Pick<WorkConfig, "models" | "backendUrl" | "backendApiKey">;
 

@@ -1,15 +1,17 @@
 // The command line as its users meet it: real processes, their exit codes and their words.
 import { expect, test } from "bun:test";
 import { VERSION } from "../../src/base/version.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
 import { runCli } from "./run-cli.ts";
 
 const SECRET = { WORKER_SECRET: "mysecret" };
+const NAMES = COMMANDS.map(({ name }) => name).join(", ");
 
 test.each<[readonly string[], Readonly<Record<string, string>>, string]>([
   [["serve", "--listn"], {}, "unknown flag --listn; did you mean --listen? 'modelrelay serve --help' lists all flags"],
-  [["serv"], {}, "unknown command serv; did you mean serve? The commands are serve, work, up, health, keys"],
-  [["constructor"], {}, "unknown command constructor. The commands are serve, work, up, health, keys"],
-  [["--listen", ":80"], {}, "unknown command --listen. The commands are serve, work, up, health, keys"],
+  [["serv"], {}, `unknown command serv; did you mean serve? The commands are ${NAMES}`],
+  [["constructor"], {}, `unknown command constructor. The commands are ${NAMES}`],
+  [["--listen", ":80"], {}, `unknown command --listen. The commands are ${NAMES}`],
   [["serve", "extra"], SECRET, "unexpected argument \"extra\". 'modelrelay serve --help' lists all flags"],
   [["work", "--max-concurrency", "none"], SECRET, '--max-concurrency: "none" is not a whole number from 1 to 4096'],
   [["serve"], { ...SECRET, BODY_LIMIT_MB: "lots" }, 'variable BODY_LIMIT_MB: "lots" is not a whole number of MiB from 1 to 64'],

@@ -7,6 +7,15 @@ import { parseOptions } from "../options/parse.ts";
 import { askRelay, type RelayDoor, relayDoor } from "../relay/client.ts";
 import { printable } from "../../base/printable.ts";
 
+/** What tells a relay's answer to `GET /health` from that of any other server. */
+export const RelayHealth = v.object({
+  status: v.literal("ok"),
+  version: v.pipe(v.string(), v.transform(printable)),
+  workers_connected: v.number(),
+  queue_depth: v.number(),
+  uptime_secs: v.optional(v.number()),
+});
+
 export const health: CommandBody = {
   options: HEALTH_OPTIONS,
   async run(args, { env, print }) {
@@ -26,7 +35,7 @@ interface HealthAnswer {
 async function askHealth(door: RelayDoor): Promise<HealthAnswer> {
   try {
     const response = await askRelay(door, "GET", "/health");
-    const body = v.safeParse(HealthBody, await response.json().catch(() => null));
+    const body = v.safeParse(RelayHealth, await response.json().catch(() => null));
     if (response.status !== 200 || !body.success) {
       return { isHealthy: false, line: `unhealthy: ${door.base} answered ${response.status}, not as a relay does` };
     }
@@ -40,10 +49,3 @@ async function askHealth(door: RelayDoor): Promise<HealthAnswer> {
     return { isHealthy: false, line: `unhealthy: ${error.message}` };
   }
 }
-
-const HealthBody = v.object({
-  status: v.literal("ok"),
-  version: v.pipe(v.string(), v.transform(printable)),
-  workers_connected: v.number(),
-  queue_depth: v.number(),
-});

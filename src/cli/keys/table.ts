@@ -2,6 +2,7 @@
 import type * as v from "valibot";
 import type { Key } from "../../admin/key-schema.ts";
 import { printable } from "../../base/printable.ts";
+import { fitCell } from "../columns.ts";
 
 type KeyBody = v.InferOutput<typeof Key>;
 
@@ -22,7 +23,7 @@ export function renderKeys(keys: readonly KeyBody[], known: readonly KeyBody[], 
   widths[NAME_COLUMN] = Math.min(widths[NAME_COLUMN]!, Math.max(NAME_MIN, WIDTH - others));
   return rows.map((row) =>
     row
-      .map((cell, column) => fit(cell, widths[column]!))
+      .map((cell, column) => fitCell(cell, widths[column]!))
       .join(GAP)
       .trimEnd(),
   );
@@ -43,18 +44,6 @@ function stateOf({ revoked, expires_at }: KeyBody, nowMs: number): string {
 
 function day(unixSecs: number | null): string {
   return unixSecs === null ? "never" : new Date(unixSecs * 1000).toISOString().slice(0, 10);
-}
-
-/** Padded, or cut with a sign that it was. */
-function fit(text: string, width: number): string {
-  const missing = width - Bun.stringWidth(text);
-  if (missing >= 0) return text + " ".repeat(missing);
-  let cut = "";
-  for (const character of text) {
-    if (Bun.stringWidth(cut + character) > width - 1) break;
-    cut += character;
-  }
-  return fit(`${cut}…`, width);
 }
 
 function uniqueChars(ids: readonly string[]): number {

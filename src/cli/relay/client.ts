@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { CommandError, UsageError } from "../../base/errors.ts";
 import { printable } from "../../base/printable.ts";
+import { proxyFor, relayAddress } from "../../worker/relay-address.ts";
 import { listenAddress, reachableUrl, showUrl } from "../options/addresses.ts";
 import { readCertificates } from "../options/certificates.ts";
 import { describeOrigin, type OptionValues, type Origin } from "../options/option.ts";
@@ -16,6 +17,8 @@ export interface RelayDoor {
   readonly timeoutMs: number;
   /** PEM text of the CA to trust; null: those of this machine. */
   readonly tlsCa: string | null;
+  /** The HTTP proxy on the way; null: none, whatever the runtime thinks of this machine's variables. */
+  readonly proxy: URL | null;
   /** What is shown to it, and where that came from; null: nothing. */
   readonly token: { readonly text: string; readonly from: Origin } | null;
 }
@@ -27,7 +30,7 @@ type TokenOptions = ReturnType<typeof adminTokenOptions>;
 export function relayDoor(values: OptionValues<RelayOptions>, env: Environment): RelayDoor {
   const base = values.url === null ? listeningUrl(env) : showUrl(values.url).replace(/^ws/, "http");
   const tlsCa = values.tlsCa === null ? null : readCertificates(values.tlsCa);
-  return { base, timeoutMs: values.timeoutMs, tlsCa, token: null };
+  return { base, timeoutMs: values.timeoutMs, tlsCa, proxy: proxyOnTheWay(base, env), token: null };
 }
 
 /** The same with the admin token, if there is one. `tell` is told when it was given where others can read it. */
@@ -50,6 +53,16 @@ export function requireToken(door: RelayDoor): RelayDoor {
   return door;
 }
 
+/** The same one that a worker takes. */
+export function proxyOnTheWay(base: string, env: Environment): URL | null {
+  return proxyFor(relayAddress(new URL(base), ""), env);
+}
+
+/** How the runtime is told of it; left alone, it would send questions to this very machine through a proxy too. */
+export function viaProxy(proxy: URL | null): Pick<BunFetchRequestInit, "proxy"> {
+  return { proxy: proxy === null ? false : proxy.href };
+}
+
 /** A redirect is an answer like any other: the token goes nowhere but where it was meant to go. @throws CommandError when none comes */
 export async function askRelay(door: RelayDoor, method: string, path: string, body?: object): Promise<Response> {
   const init: BunFetchRequestInit = {
@@ -57,6 +70,7 @@ export async function askRelay(door: RelayDoor, method: string, path: string, bo
     headers: door.token === null ? {} : { authorization: `Bearer ${door.token.text}` },
     redirect: "manual",
     signal: AbortSignal.timeout(door.timeoutMs),
+    ...viaProxy(door.proxy),
     ...(door.tlsCa === null ? {} : { tls: { ca: door.tlsCa } }),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   };
@@ -94,16 +108,24 @@ export async function problemOf(door: RelayDoor, response: Response): Promise<Co
   return new CommandError(`the relay at ${door.base} refuses (${code}): ${message}`); // (2)
 }
 
-/** 1. no answer in time  2. a certificate nobody here vouches for  3. nobody there */
-export function explainSilence({ base, timeoutMs }: RelayDoor, error: unknown): string {
+/**
+ * 1. no answer in time
+ * 2. no TLS there, or only TLS
+ * 3. a certificate that has run out, or is for another name
+ * 4. one that nobody here vouches for
+ * 5. nobody there
+ */
+function explainSilence({ base, timeoutMs }: RelayDoor, error: unknown): string {
   if (error instanceof Error && error.name === "TimeoutError") {
     return `the relay at ${base} did not answer in ${timeoutMs / 1000} s; --timeout gives it longer`; // (1)
   }
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code)) {
-    return `the certificate of ${base} is not trusted (${printable(code)}); --tls-ca PATH names the CA that signed it`; // (2)
-  }
-  return `the relay at ${base} cannot be reached: no connection. Is it running? --url gives another address`; // (3)
+  if (/EPROTO|WRONG_VERSION_NUMBER/.test(code)) return `${base} speaks no TLS; give its address with http://`; // (2)
+  const untrusted = `the certificate of ${base} is not trusted (${printable(code)})`;
+  if (/EXPIRED|NOT_YET_VALID/.test(code)) return `${untrusted}; renew it at the relay, or put the clocks right`; // (3)
+  if (/ALTNAME/.test(code)) return `${untrusted}; --url has to name the relay as its certificate does`; // (3)
+  if (/CERT|SELF_SIGNED|ISSUER|VERIFY/.test(code)) return `${untrusted}; --tls-ca PATH names the CA that signed it`; // (4)
+  return `the relay at ${base} cannot be reached: no connection. Is it running? --url gives another address`; // (5)
 }
 
 const shown = v.pipe(v.string(), v.transform(printable));

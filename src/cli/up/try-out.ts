@@ -9,6 +9,12 @@ interface TryOut {
   readonly model: string;
   readonly prompt: string;
   readonly signal: AbortSignal;
+  /** ANSWER_MAX_TOKENS when not given. */
+  readonly maxTokens?: number;
+  /** A client's key. */
+  readonly apiKey?: string | null;
+  /** How the server is reached: a proxy, a CA of its own. */
+  readonly reach?: Pick<BunFetchRequestInit, "proxy" | "tls">;
 }
 
 interface TryOutWorld {
@@ -21,20 +27,15 @@ export type TryOutResult =
   | { readonly kind: "failed"; readonly reason: string };
 
 /** Never throws: whatever goes wrong is the result. */
-export async function tryOut({ baseUrl, model, prompt, signal }: TryOut, { clock, print }: TryOutWorld): Promise<TryOutResult> {
+export async function tryOut(asked: TryOut, { clock, print }: TryOutWorld): Promise<TryOutResult> {
   const startMs = clock.nowMs();
   let firstTokenMs: number | null = null;
   let pieces = 0;
   try {
-    const response = await fetch(`${baseUrl}/v1/chat/completions`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ model, stream: true, max_tokens: ANSWER_MAX_TOKENS, messages: [{ role: "user", content: prompt }] }),
-      signal,
-      // The relay's own deadlines end it; a cold model may take minutes to load.
-      timeout: false,
-    });
+    const response = await ask(asked);
     if (response.status !== 200) return { kind: "failed", reason: await describeRefusal(response) };
+    if (/\bjson\b/.test(response.headers.get("content-type") ?? ""))
+      return { kind: "failed", reason: "it answered whole, not as a stream" };
     let isComplete = false;
     for await (const data of sseData(response)) {
       if (data === "[DONE]") isComplete = true;
@@ -50,7 +51,7 @@ export async function tryOut({ baseUrl, model, prompt, signal }: TryOut, { clock
     if (!isComplete || firstTokenMs === null) return { kind: "failed", reason: "the answer ended before it was complete" };
     return { kind: "answered", firstTokenMs, totalMs: clock.nowMs() - startMs, pieces };
   } catch (error) {
-    return { kind: "failed", reason: signal.aborted ? "stopped" : printable(error instanceof Error ? error.message : String(error)) };
+    return { kind: "failed", reason: asked.signal.aborted ? "stopped" : printable(error instanceof Error ? error.message : String(error)) };
   }
 }
 
@@ -77,6 +78,26 @@ const ChatEvent = v.object({
     ),
   ),
 });
+
+async function ask({
+  baseUrl,
+  model,
+  prompt,
+  signal,
+  maxTokens = ANSWER_MAX_TOKENS,
+  apiKey = null,
+  reach = {},
+}: TryOut): Promise<Response> {
+  return await fetch(`${baseUrl}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }) },
+    body: JSON.stringify({ model, stream: true, max_tokens: maxTokens, messages: [{ role: "user", content: prompt }] }),
+    signal,
+    // The relay's own deadlines end it; a cold model may take minutes to load.
+    timeout: false,
+    ...reach,
+  });
+}
 
 /** What a model thinks aloud is shown too: it is what one waits for. */
 function spokenText({ choices }: v.InferOutput<typeof ChatEvent>): string {
