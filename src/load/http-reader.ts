@@ -105,7 +105,7 @@ export class HttpReader {
     const status = Number(/^HTTP\/1\.\d (\d{3})/.exec(head)?.[1]);
     if (Number.isNaN(status)) throw new Error("this is no HTTP answer");
     if (status < 200) return;
-    this.#isReusable = !/\r\nconnection:[^\r]*close/i.test(head);
+    this.#isReusable = staysOpen(head);
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
     this.#observer.onHead(status, head);
     if (/\r\ntransfer-encoding:[^\r]*chunked/i.test(head)) this.#state = "chunk-size";
@@ -169,6 +169,12 @@ export class HttpReader {
     this.#state = "head";
     this.#observer.onEnd(this.#isReusable);
   }
+}
+
+/** RFC 9112 9.3: since HTTP/1.1 connections stay open unless something else is said. */
+function staysOpen(head: string): boolean {
+  if (head.startsWith("HTTP/1.0")) return /\r\nconnection:[^\r]*keep-alive/i.test(head);
+  return !/\r\nconnection:[^\r]*close/i.test(head);
 }
 
 /** What there is of it looks like an HTTP answer. */

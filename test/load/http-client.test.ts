@@ -116,6 +116,18 @@ test("[J2] a connection is used again, unless the server ends it or it was idle 
   client.hangUp();
 });
 
+test("[J2] servers of HTTP/1.0 end each connection, unless they say otherwise", async () => {
+  await using backend = startFakeBackend((exchange) => exchange.raw("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\n{}"));
+  const url = new URL(backend.url);
+  const client = new HttpClient(endpointOf(url), () => performance.now());
+  for (let request = 0; request < 3; request++) expect(await ask(client, url)).toBe("200 {}");
+  expect(backend.accepted).toBe(3);
+  backend.answer = (exchange) => exchange.raw("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\ncontent-length: 2\r\n\r\n{}");
+  for (let request = 0; request < 3; request++) expect(await ask(client, url)).toBe("200 {}");
+  expect(backend.accepted).toBe(4);
+  client.hangUp();
+});
+
 test("[J3] a chunk without a size, or with one beyond all measure, is not HTTP", () => {
   const read = (body: string) => () => {
     const reader = new HttpReader({ onHead: () => {}, onBody: () => {}, onEnd: () => {} });
