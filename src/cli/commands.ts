@@ -82,6 +82,11 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import("./keys/keys.ts")).keys,
   },
   {
+    name: "llamafile",
+    summary: "finds, downloads, runs and relays models that are one executable file each",
+    load: async () => (await import("./llamafile/llamafile.ts")).llamafile,
+  },
+  {
     name: "completions",
     summary: "prints what makes a shell complete commands, flags and values",
     load: async () => (await import("./completions/completions.ts")).completions,

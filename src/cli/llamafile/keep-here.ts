@@ -1,0 +1,78 @@
+// Keeps a model in this very process, until a signal or its own end: what --foreground does, and what runs in the background.
+import { fstatSync } from "node:fs";
+import { CommandError } from "../../base/errors.ts";
+import { startCommand } from "../../llamafile/executable.ts";
+import { startKeeper } from "../../llamafile/keeper.ts";
+import { askVersion, llamafileArguments } from "../../llamafile/launch.ts";
+import { modelPath, sizeHere } from "../../llamafile/library.ts";
+import { followLog, logPath, readTail } from "../../llamafile/log-file.ts";
+import { readMachine, thisWorld } from "../../llamafile/machine.ts";
+import { showEnd } from "../../llamafile/run-state.ts";
+import type { CommandWorld } from "../commands.ts";
+import { listenForStopSignals } from "../stop-signals.ts";
+import { type StartWishes, workerCommand } from "./start-wishes.ts";
+import { modelEnvironment, ownEnvironment } from "./this-program.ts";
+
+/** Resolves to the exit code once it has been stopped. @throws CommandError when it ends by itself */
+export async function keepHere(wishes: StartWishes, world: CommandWorld): Promise<number> {
+  const { home, model, relay } = wishes;
+  const command = startCommand(modelPath(home, model), sizeHere(home, model) ?? 0);
+  const modelEnv = modelEnvironment(world.env);
+  const version = await askVersion(command, modelEnv);
+  const hasGpu = readMachine(thisWorld()).gpus.length > 0;
+  const log = logPath(home, model.slug, "model");
+  const logFrom = readTail(log, 0).end;
+  const plan = {
+    slug: model.slug,
+    port: wishes.port,
+    portRange: wishes.portRange,
+    record: {
+      args: [...wishes.args],
+      gpu_layers: wishes.gpuLayers,
+      context_size: wishes.contextSize,
+      proxy_url: relay?.proxyUrl ?? null,
+      max_concurrency: relay?.maxConcurrency ?? 1,
+    },
+    toModelCommand: (port: number) => {
+      const { gpuLayers, contextSize } = wishes;
+      const isForEmbeddings = model.tags.includes("embedding");
+      const args = [...wishes.defaultArgs, ...wishes.args];
+      return [...command, ...llamafileArguments(version, { port, gpuLayers, contextSize, isForEmbeddings, hasGpu, args })];
+    },
+    modelEnv,
+    worker:
+      relay === null
+        ? null
+        : { toCommand: (url: string) => workerCommand(model.slug, relay, url), env: ownEnvironment(world.env, relay.workerSecret) },
+  };
+  const onReady = (url: string): void => world.tell(`${model.slug} answers at ${url}\n`);
+  const signals = listenForStopSignals();
+  const hangUp = Promise.withResolvers<void>();
+  const onHangUp = (): void => hangUp.resolve();
+  process.on("SIGHUP", onHangUp);
+  const showing = new AbortController();
+  try {
+    const keeper = await startKeeper(plan, { home, clock: world.clock, onReady });
+    void Promise.race([signals.first, hangUp.promise]).then(() => keeper.stop());
+    if (isHeard()) void followLog(log, logFrom, world.print, world.clock, showing.signal);
+    const end = await Promise.race([keeper.ended, signals.second]);
+    if (typeof end === "number") return end;
+    if (end === null) return 0;
+    const whose = end.who === "worker" ? `the worker of ${model.slug}` : model.slug;
+    const logs = `'modelrelay llamafile logs ${model.slug}${end.who === "worker" ? " --worker" : ""}'`;
+    throw new CommandError(`${whose} crashed (${showEnd(end)}); ${logs} shows what it said`);
+  } finally {
+    showing.abort();
+    signals.stop();
+    process.off("SIGHUP", onHangUp);
+  }
+}
+
+/** Whether anybody gets the standard output: in the background it is the null device. */
+function isHeard(): boolean {
+  try {
+    return process.stdout.isTTY || !fstatSync(1).isCharacterDevice();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,62 @@
+// `modelrelay llamafile list`: the models of the catalogue and one's own.
+import { printable } from "../../base/printable.ts";
+import { fitOf, showFit } from "../../llamafile/fit.ts";
+import { type Model, readLibrary, sizeHere } from "../../llamafile/library.ts";
+import { readMachine, thisWorld } from "../../llamafile/machine.ts";
+import { showBytes } from "../../llamafile/quantity.ts";
+import { statusNow } from "../../llamafile/run-state.ts";
+import type { CommandBody } from "../commands.ts";
+import { LIST_OPTIONS } from "./options.ts";
+import { readLine } from "./settings.ts";
+import { showPlace, showStatus } from "./state-text.ts";
+import { renderTable } from "./table.ts";
+
+const LINE = {
+  options: LIST_OPTIONS,
+  words: [{ name: "FILTER", help: "Only models with this in their slug, name or file.", isNeeded: false, isMany: false }],
+};
+
+export const list: CommandBody = {
+  ...LINE,
+  async run(args, world) {
+    const { values, words, home } = readLine("list", LINE, args, world.env);
+    const models = readLibrary(home).filter((model) => isWanted(model, words[0] ?? "", values.tag));
+    const machine = readMachine(thisWorld());
+    const rows = models.map((model) => ({ model, fit: fitOf(model, machine), status: statusNow(home, model.slug) }));
+    if (values.json) {
+      const shown = rows.map(({ model, fit, status }) => ({
+        slug: model.slug,
+        name: model.name,
+        size_bytes: sizeHere(home, model) ?? model.sizeBytes,
+        licence: model.licence,
+        tags: model.tags,
+        file: model.file,
+        url: model.url,
+        sha256: model.sha256,
+        is_downloaded: sizeHere(home, model) !== null,
+        status: showStatus(status),
+        fits: fit.kind !== "no",
+        fit: fit.kind,
+      }));
+      world.print(`${JSON.stringify({ models: shown }, null, 2)}\n`);
+      return 0;
+    }
+    const cells = rows.map(({ model, fit, status }) => [
+      model.slug,
+      printable(model.name),
+      showBytes(sizeHere(home, model) ?? model.sizeBytes),
+      printable(model.licence),
+      model.tags.join(","),
+      showFit(fit),
+      showPlace(home, model, status),
+    ]);
+    if (cells.length > 0) world.print(renderTable(["MODEL", "NAME", "SIZE", "LICENCE", "TAGS", "FITS", "STATE"], cells));
+    else world.tell("No model is so; 'modelrelay llamafile list' without filter and --tag shows all.\n");
+    return 0;
+  },
+};
+
+function isWanted({ slug, name, file, tags }: Model, filter: string, tag: string | null): boolean {
+  const text = `${slug}\n${name}\n${file}`.toLowerCase();
+  return text.includes(filter.toLowerCase()) && (tag === null || tags.includes(tag.toLowerCase()));
+}

@@ -1,0 +1,33 @@
+// `modelrelay llamafile logs`: the last lines, and what is written from then on.
+import { CommandError } from "../../base/errors.ts";
+import { existsSync } from "node:fs";
+import { followLog, logPath, readTail } from "../../llamafile/log-file.ts";
+import type { CommandBody } from "../commands.ts";
+import { listenForStopSignals } from "../stop-signals.ts";
+import { LOGS_OPTIONS } from "./options.ts";
+import { readLine } from "./settings.ts";
+import { MODEL_WORD, startedSlugOf } from "./words.ts";
+
+const LINE = { options: LOGS_OPTIONS, words: [MODEL_WORD] };
+
+export const logs: CommandBody = {
+  ...LINE,
+  async run(args, world) {
+    const spelled = args.map((arg) => (arg === "-f" ? "--follow" : arg));
+    const { values, words, home } = readLine("logs", LINE, spelled, world.env);
+    const slug = startedSlugOf(home, words[0]);
+    const path = logPath(home, slug, values.worker ? "worker" : "model");
+    if (!existsSync(path) && !values.follow) {
+      throw new CommandError(`${slug} has said nothing yet: there is no ${path}. 'modelrelay llamafile run ${slug}' starts it`);
+    }
+    const { text, end } = readTail(path, values.lines);
+    world.print(text);
+    if (!values.follow) return 0;
+    const signals = listenForStopSignals();
+    const stopping = new AbortController();
+    void signals.first.then(() => stopping.abort());
+    await followLog(path, end, world.print, world.clock, stopping.signal);
+    signals.stop();
+    return 0;
+  },
+};

@@ -1,0 +1,25 @@
+// `modelrelay llamafile stop`: ends models in order, or by force when they do not listen.
+import { stopModel } from "../../llamafile/stopping.ts";
+import type { CommandBody } from "../commands.ts";
+import { STOP_OPTIONS } from "./options.ts";
+import { readLine } from "./settings.ts";
+import { RUNNING_WORD, stoppableSlugs } from "./words.ts";
+
+const LINE = { options: STOP_OPTIONS, words: [RUNNING_WORD] };
+
+export const stop: CommandBody = {
+  ...LINE,
+  async run(args, world) {
+    const { values, words, home } = readLine("stop", LINE, args, world.env);
+    const slugs = stoppableSlugs(home, words);
+    // All at once: each may take its time.
+    await Promise.all(
+      slugs.map(async (slug) => {
+        const how = await stopModel(home, slug, world.clock, values.graceMs);
+        world.print(`${slug}: ${how === "killed" ? "ended by force, as it did not listen" : how}\n`);
+      }),
+    );
+    if (slugs.length === 0) world.tell("No model runs.\n");
+    return 0;
+  },
+};
