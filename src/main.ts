@@ -26,7 +26,16 @@ async function main(): Promise<number> {
       const { answerCompletionsFlag } = await import("./cli/completions/completions.ts");
       return await answerCompletionsFlag(named, args, world);
     }
-    return await runLine(isNamed ? [named, ...args] : args, world);
+    const line = isNamed ? [named, ...args] : args;
+    return await runAsServiceIfAsked(line[0], async () => await runLineOrExplain(line, world));
+  } catch (error) {
+    return explain(error, world);
+  }
+}
+
+async function runLineOrExplain(args: readonly string[], world: CommandWorld): Promise<number> {
+  try {
+    return await runLine(args, world);
   } catch (error) {
     return explain(error, world);
   }

@@ -87,6 +87,11 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import("./llamafile/llamafile.ts")).llamafile,
   },
   {
+    name: "service",
+    summary: "runs the relay or a worker as a service of this machine: install, uninstall, status",
+    load: async () => (await import("./service/service.ts")).service,
+  },
+  {
     name: "completions",
     summary: "prints what makes a shell complete commands, flags and values",
     load: async () => (await import("./completions/completions.ts")).completions,

@@ -1,0 +1,93 @@
+// What kind of machine this is: which service manager it has, where that one's files go, and how programs are run.
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { CommandError, UsageError } from "../../base/errors.ts";
+import type { CommandResult, RunCommand } from "../../service/perform.ts";
+import type { Manager, Places, Scope } from "../../service/service.ts";
+import { systemctlOf } from "../../service/systemd.ts";
+import type { Environment } from "../options/parse.ts";
+
+export interface Machine {
+  readonly manager: Manager;
+  readonly places: Places;
+  readonly run: RunCommand;
+}
+
+/** @throws CommandError on a machine without a service manager this program knows */
+export function thisMachine(isUserAsked: boolean, env: Environment): Machine {
+  const uid = process.getuid?.() ?? 0;
+  const scope: Scope = isUserAsked ? "user" : "system";
+  const run = createRunner(env);
+  const home = env["HOME"] ?? homedir();
+  if (process.platform === "linux") {
+    const config = env["XDG_CONFIG_HOME"] ?? join(home, ".config");
+    const places =
+      scope === "user"
+        ? { scope, uid, definitions: join(config, "systemd/user"), settings: join(config, "modelrelay") }
+        : { scope, uid, definitions: "/etc/systemd/system", settings: "/etc/modelrelay" };
+    return { manager: "systemd", places, run };
+  }
+  if (process.platform === "darwin") {
+    const support = join(home, "Library/Application Support/modelrelay");
+    const places =
+      scope === "user"
+        ? { scope, uid, definitions: join(home, "Library/LaunchAgents"), settings: support }
+        : { scope, uid, definitions: "/Library/LaunchDaemons", settings: "/Library/Application Support/modelrelay" };
+    return { manager: "launchd", places, run };
+  }
+  if (process.platform === "win32") {
+    if (isUserAsked) throw new UsageError("--user: services of Windows belong to the machine; leave the flag out");
+    const settings = join(env["ProgramData"] ?? String.raw`C:\ProgramData`, "modelrelay");
+    return { manager: "windows", places: { scope, uid, definitions: settings, settings }, run };
+  }
+  throw new CommandError(`there is no way to install a service on ${process.platform}. ${BY_OTHER_MEANS}`);
+}
+
+/** @throws CommandError when the manager is not there or not in charge, or this user may not ask it */
+export async function checkMachine({ manager, places, run }: Machine, env: Environment): Promise<void> {
+  if (manager === "windows") {
+    const { code } = await run(["net.exe", "session"]);
+    if (code !== 0) throw new CommandError("services are installed by administrators: run this in a terminal started as administrator");
+    return;
+  }
+  if (places.scope === "system" && places.uid !== 0) {
+    throw new CommandError("a service of the machine is installed by root: run this with sudo, or give --user for a service of your own");
+  }
+  const program = manager === "systemd" ? "systemctl" : "launchctl";
+  if (Bun.which(program, { PATH: env["PATH"] ?? "" }) === null) {
+    throw new CommandError(`${program} is not on the PATH: services are not managed by ${manager} here. ${BY_OTHER_MEANS}`);
+  }
+  if (manager === "systemd") await checkSystemd(places.scope, run);
+}
+
+/** systemctl is there in many containers in which systemd is not in charge. */
+async function checkSystemd(scope: Scope, run: RunCommand): Promise<void> {
+  const { out, err } = await run([...systemctlOf({ scope }), "is-system-running"]);
+  const isAbsent = /^offline$/m.test(out) || /not been booted with systemd|failed to connect to bus/i.test(err);
+  if (!isAbsent) return;
+  if (scope === "user") {
+    throw new CommandError(
+      "systemd manages no services of this user here. Log in without su or sudo, or install a service of the machine as root",
+    );
+  }
+  throw new CommandError(`systemd is not in charge of this machine. ${BY_OTHER_MEANS}`);
+}
+
+const BY_OTHER_MEANS =
+  "In a container, let its own restart policy run 'modelrelay serve'; in WSL, set systemd=true in /etc/wsl.conf; " +
+  "with OpenRC and others, have the init system run the same command line: it stays in the foreground and ends on SIGTERM. See docs/services.md";
+
+function createRunner(env: Environment): RunCommand {
+  return async (command): Promise<CommandResult> => {
+    try {
+      const child = Bun.spawn([...command], { env: { ...env, LC_ALL: "C" }, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+      const [code, out, err] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
+      return { code, out, err };
+    } catch {
+      return { code: NOT_FOUND, out: "", err: `${command[0]} is not there` };
+    }
+  };
+}
+
+// As shells say it.
+const NOT_FOUND = 127;

@@ -1,0 +1,79 @@
+// `modelrelay service status`: whether a service is installed, enabled and running, and where its log is.
+import { existsSync } from "node:fs";
+import { launchdPrintCommand, logPath } from "../../service/launchd.ts";
+import { toShellCommand } from "../../service/quoting.ts";
+import { nameOf, type Role, type ServiceId } from "../../service/service.ts";
+import { systemctlOf, systemdLogsCommand, unitOf } from "../../service/systemd.ts";
+import type { CommandWorld } from "../commands.ts";
+import type { OptionValues } from "../options/option.ts";
+import { type Machine, thisMachine } from "./machine.ts";
+import type { SERVICE_OPTIONS } from "./options.ts";
+import { definitionPath } from "./uninstall.ts";
+
+interface State {
+  readonly isInstalled: boolean;
+  /** In the manager's own words. */
+  readonly enabled: string;
+  readonly running: string;
+  readonly isRunning: boolean;
+  readonly logs: string;
+}
+
+export async function showService(
+  role: Role,
+  choices: OptionValues<typeof SERVICE_OPTIONS>,
+  { env, print }: CommandWorld,
+): Promise<number> {
+  const machine = thisMachine(choices.user, env);
+  const id = { role, name: choices.name };
+  const { isInstalled, enabled, running, isRunning, logs } = await stateOf(id, machine);
+  const path = definitionPath(id, machine);
+  print(
+    `${[
+      `service    ${nameOf(id, machine.manager)}`,
+      `installed  ${isInstalled ? `yes${path === null ? "" : `, ${path}`}` : "no"}`,
+      `enabled    ${enabled}`,
+      `running    ${running}`,
+      `log        ${logs}`,
+    ].join("\n")}\n`,
+  );
+  return isRunning ? 0 : 1;
+}
+
+async function stateOf(id: ServiceId, machine: Machine): Promise<State> {
+  if (machine.manager === "systemd") return await stateUnderSystemd(id, machine);
+  return machine.manager === "launchd" ? await stateUnderLaunchd(id, machine) : await stateUnderWindows(id, machine);
+}
+
+async function stateUnderSystemd(id: ServiceId, machine: Machine): Promise<State> {
+  const ask = async (verb: string): Promise<string> => {
+    const { out, err } = await machine.run([...systemctlOf(machine.places), verb, unitOf(id)]);
+    return firstLine(out) ?? `unknown (${firstLine(err) ?? "systemctl does not say"})`;
+  };
+  const [enabled, running] = [await ask("is-enabled"), await ask("is-active")];
+  const logs = toShellCommand(systemdLogsCommand(id, machine.places));
+  return { isInstalled: existsSync(definitionPath(id, machine) ?? ""), enabled, running, isRunning: running === "active", logs };
+}
+
+async function stateUnderLaunchd(id: ServiceId, machine: Machine): Promise<State> {
+  const { code, out } = await machine.run(launchdPrintCommand(id, machine.places));
+  const state = /^\s*state = (.+)$/m.exec(out)?.[1] ?? "not loaded";
+  const logs = toShellCommand(["tail", "-n", "50", logPath(id, machine.places)]);
+  const isInstalled = existsSync(definitionPath(id, machine) ?? "");
+  return { isInstalled, enabled: code === 0 ? "yes" : "no", running: state, isRunning: state === "running", logs };
+}
+
+async function stateUnderWindows(id: ServiceId, { run }: Machine): Promise<State> {
+  const name = nameOf(id, "windows");
+  const [config, query] = [await run(["sc.exe", "qc", name]), await run(["sc.exe", "query", name])];
+  const running = /STATE\s*:\s*\d+\s+(\w+)/.exec(query.out)?.[1]?.toLowerCase() ?? "no";
+  const enabled = /START_TYPE\s*:\s*\d+\s+(.+)/.exec(config.out)?.[1]?.trim().toLowerCase() ?? "no";
+  const source = nameOf({ role: id.role, name: null }, "windows");
+  const logs = `Get-WinEvent -FilterHashtable @{LogName='Application'; ProviderName='${source}'} -MaxEvents 50`;
+  return { isInstalled: query.code === 0, enabled, running, isRunning: running === "running", logs };
+}
+
+function firstLine(text: string): string | null {
+  const line = text.trim().split("\n")[0] ?? "";
+  return line === "" ? null : line;
+}

@@ -1,0 +1,101 @@
+// Does what a plan says, one step after the other, or says what it would do.
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { CommandError } from "../base/errors.ts";
+import { printable } from "../base/printable.ts";
+import { toShellCommand } from "./quoting.ts";
+import { MARK, type Step } from "./service.ts";
+
+export interface CommandResult {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a program that ends by itself. A program that is not there is exit code 127. */
+export type RunCommand = (command: readonly string[]) => Promise<CommandResult>;
+
+/** @throws CommandError when files are there that install did not write; nothing is touched then */
+export function refuseForeignFiles(steps: readonly Step[]): void {
+  for (const step of steps) {
+    if (step.kind !== "write" || !existsSync(step.path) || isOurs(step)) continue;
+    throw new CommandError(
+      `${step.path} is there already and was not written by this command. Look at it, then give --force to replace it, or --name for a service beside it`,
+    );
+  }
+}
+
+/** @throws CommandError at the first step that fails, naming it */
+export async function perform(steps: readonly Step[], run: RunCommand, tell: (text: string) => void): Promise<void> {
+  for (const step of steps) {
+    if (step.kind === "write") write(step);
+    else if (step.kind === "remove") remove(step.path, tell);
+    else await runStep(step, run);
+  }
+}
+
+/** The steps as text: files with what would be in them, and commands as one would type them. Secrets are left out. */
+export function describeSteps(steps: readonly Step[]): string {
+  return steps.map(describeStep).join("\n");
+}
+
+function describeStep(step: Step): string {
+  if (step.kind === "run") return `# run${step.mayFail ? " (may fail)" : ""}\n${toShellCommand(step.command)}\n`;
+  if (step.kind === "remove") return `# remove, if this program wrote it\n${step.path}\n`;
+  const text = step.isSecret ? step.text.replaceAll(/^(?!#)((?:[A-Z_]+=)?).+$/gm, "$1(secret)") : step.text;
+  return `# write ${step.path} (mode ${step.mode.toString(8).padStart(4, "0")})\n${text}`;
+}
+
+function write({ path, text, mode, isSecret }: Step & { kind: "write" }): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: isSecret ? 0o700 : 0o755 });
+    // Never half a file, and never a secret that everybody could read for a moment.
+    const made = `${path}.new`;
+    rmSync(made, { force: true });
+    writeFileSync(made, text, { mode, flag: "wx" });
+    chmodSync(made, mode);
+    renameSync(made, path);
+  } catch (error) {
+    throw new CommandError(
+      `${path} cannot be written (${codeOf(error)}). Without root or administrator rights, a service of your own is --user`,
+    );
+  }
+}
+
+function remove(path: string, tell: (text: string) => void): void {
+  if (!existsSync(path)) return;
+  if (!isSecretPath(path) && !hasMark(path)) return tell(`${path} stays: this command did not write it\n`);
+  try {
+    rmSync(path);
+  } catch (error) {
+    throw new CommandError(`${path} cannot be removed (${codeOf(error)})`);
+  }
+}
+
+async function runStep({ command, mayFail }: Step & { kind: "run" }, run: RunCommand): Promise<void> {
+  const { code, out, err } = await run(command);
+  if (code === 0 || mayFail) return;
+  const said = printable((err.trim() === "" ? out : err).trim().split("\n").slice(-3).join(" "));
+  throw new CommandError(`${toShellCommand(command)} failed with exit code ${code}${said === "" ? "" : `: ${said}`}`);
+}
+
+/** A file with a bare secret has no room for a mark; its name, made by this program, is enough. */
+function isOurs({ path, isSecret }: Step & { kind: "write" }): boolean {
+  return (isSecret && isSecretPath(path)) || hasMark(path);
+}
+
+function isSecretPath(path: string): boolean {
+  return /\.(worker-secret|admin-token|backend-api-key)$/.test(path);
+}
+
+function hasMark(path: string): boolean {
+  try {
+    return readFileSync(path, "utf8").includes(MARK);
+  } catch (error) {
+    throw new CommandError(`${path} cannot be read (${codeOf(error)})`);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
+}
