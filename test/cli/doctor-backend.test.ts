@@ -166,34 +166,31 @@ describe("hanging up", () => {
   });
 
   test("[O11] servers that go on: one says so itself, of the other a second request tells", async () => {
-    let stories = 0;
-    const goesOn: Answer = async (exchange) => {
-      if (exchange.text.includes(STORY)) {
-        stories++;
-        return await (await exchange.stream()).send(streamEvents("chat")[1]!);
-      }
-      // One slot, and it is taken for good.
-      return stories > 0 ? undefined : await politely()(exchange);
-    };
-    await using telling = startFakeBackend(async (exchange) => {
-      if (exchange.request.path === "/slots") return await exchange.unary(200, JSON.stringify([{ is_processing: stories > 0 }]));
-      return await (exchange.request.path === "/v1/models" ? politely() : goesOn)(exchange);
-    });
-    expect((await at(telling)).of("hang-up")).toMatchObject({ verdict: "failed", detail: expect.stringContaining("says its /slots") });
-    stories = 0;
-    await using silent = startFakeBackend(
-      listing(["fake"], async (exchange) => {
-        return await (exchange.request.path === "/slots" ? unary(404, "{}") : goesOn)(exchange);
-      }),
-    );
-    const found = await at(silent);
-    expect(found.of("hang-up")).toMatchObject({
-      verdict: "failed",
-      detail: "after the hang-up a second request was not answered within 10 s",
-    });
-    expect(found.code).toBe(1);
+    await using telling = startFakeBackend(oneSlotForGood(true));
+    await using silent = startFakeBackend(oneSlotForGood(false));
+    const [told, guessed] = await Promise.all([at(telling), at(silent)]);
+    expect(told.of("hang-up").verdict).toBe("failed");
+    expect(told.of("hang-up").detail).toEndWith("10 s after the hang-up, says its /slots");
+    expect(guessed.of("hang-up").verdict).toBe("failed");
+    expect(guessed.of("hang-up").detail).toBe("after the hang-up a second request was not answered within 10 s");
+    expect([told.code, guessed.code]).toEqual([1, 1]);
   }, 60_000);
 });
+
+/** A server that works on its first story for ever, whoever hangs up, and has no other slot. */
+function oneSlotForGood(hasSlots: boolean): Answer {
+  const polite = politely();
+  let isTaken = false;
+  return async (exchange) => {
+    const { path } = exchange.request;
+    if (path === "/slots") return await exchange.unary(hasSlots ? 200 : 404, JSON.stringify([{ is_processing: isTaken }]));
+    if (path === "/v1/models") return await polite(exchange);
+    if (isTaken) return;
+    if (!exchange.text.includes(STORY)) return await polite(exchange);
+    isTaken = true;
+    await (await exchange.stream()).send(streamEvents("chat")[1]!);
+  };
+}
 
 /** A model server at this port; null where somebody else has it. */
 function backendAt(port: number): (Disposable & { readonly port: number }) | null {

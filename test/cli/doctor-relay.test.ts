@@ -1,8 +1,10 @@
 // `modelrelay doctor` on its way to the relay: each thing that can stand in it is told from the others, with what to do.
 import { describe, expect, test } from "bun:test";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { makeCertificates } from "../security/certificates.ts";
 import { startSecured } from "../security/rig.ts";
+import { unary } from "../support/fake-backend-answers.ts";
+import { startFakeBackend } from "../support/fake-backend.ts";
 import { startTestRelay, type TestRelay } from "../support/running-relay.ts";
 import { startWholePath } from "../support/whole-path.ts";
 import { diagnose } from "./doctor-run.ts";
@@ -74,6 +76,37 @@ describe("the connection", () => {
     });
     expect(around.of("name").verdict).toBe("failed");
   });
+});
+
+describe("a proxy on the way", () => {
+  test("[O8] the whole way goes through it, the certificate included; one that refuses is told as such", async () => {
+    using certificates = makeCertificates();
+    await using relay = startTestRelay({ tls: certificates.issue("relay", { altNames: "DNS:relay.invalid", days: 90 }) });
+    for (const isOpen of [true, false]) {
+      await using proxy = await startTunnels(relay, isOpen);
+      const env = { ...SECRET, HTTPS_PROXY: proxy.url, TLS_CA: certificates.caFile };
+      const found = await diagnose(["--proxy-url", "https://relay.invalid"], env);
+      expect(found.of("connection").verdict).toBe("ok");
+      if (isOpen) {
+        const checks = ["proxy", "certificate", "relay", "websocket", "secret"];
+        expect(checks.map((check) => `${check} ${found.of(check).verdict}`)).toEqual(checks.map((check) => `${check} ok`));
+      } else {
+        expect(found.of("certificate").verdict).toBe("failed");
+        expect(found.of("certificate").detail).toBe("the proxy lets nobody through to relay.invalid (403)");
+      }
+      expect(new Set(proxy.targets)).toEqual(new Set(["relay.invalid:443"]));
+    }
+  });
+});
+
+test("[O8] clocks that are apart are a warning", async () => {
+  const health = JSON.stringify({ status: "ok", version: "9.9.9", workers_connected: 0, queue_depth: 0 });
+  const hourAgo = new Date(Date.now() - 3_600_000).toUTCString();
+  await using relay = startFakeBackend(unary(200, health, { "content-type": "application/json", date: hourAgo }));
+  const found = await diagnose(["--proxy-url", relay.url]);
+  expect(found.of("relay").detail).toContain("version 9.9.9 (this program is ");
+  expect(found.of("clock").verdict).toBe("warning");
+  expect(found.of("clock").detail).toMatch(/are 3(599|600|601|602) s apart$/);
 });
 
 describe("the certificate", () => {
@@ -235,4 +268,33 @@ function startReverseProxy(relay: TestRelay, onWorker?: () => Response): Disposa
     },
   });
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.dispose]: () => void server.stop(true) };
+}
+
+interface Tunnels extends AsyncDisposable {
+  readonly url: string;
+  /** What was asked for, as it was written. */
+  readonly targets: readonly string[];
+}
+
+/** A proxy that takes CONNECT; whatever name it is asked for leads to the relay. A closed one answers 403. */
+async function startTunnels(relay: TestRelay, isOpen: boolean): Promise<Tunnels> {
+  const targets: string[] = [];
+  const server = createServer((near) => {
+    near.on("error", () => {});
+    near.once("data", (bytes) => {
+      targets.push(/^CONNECT (\S+)/.exec(bytes.toString("latin1"))?.[1] ?? "");
+      if (!isOpen) return near.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+      const far = connect(Number(relay.url.port), relay.url.hostname, () => near.write("HTTP/1.1 200 Connected\r\n\r\n"));
+      far.on("error", () => near.destroy());
+      near.pipe(far).pipe(near);
+      near.on("close", () => far.destroy());
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  return {
+    url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`,
+    targets,
+    [Symbol.asyncDispose]: async () => void server.close(),
+  };
 }

@@ -79,7 +79,7 @@ async function busySlots({ url, apiKey, reach }: HungUpOn): Promise<number | nul
     const headers: Record<string, string> = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
     const response = await fetch(backendUrl(url, "/slots"), { headers, signal: AbortSignal.timeout(SLOTS_LIMIT_MS), ...reach });
     const slots = v.safeParse(Slots, await response.json());
-    return slots.success ? slots.output.filter((slot) => slot.is_processing).length : null;
+    return response.status === 200 && slots.success ? slots.output.filter((slot) => slot.is_processing).length : null;
   } catch {
     return null;
   }
