@@ -9,9 +9,10 @@ import { pace } from "./cases/pace.ts";
 import { redispatch } from "./cases/redispatch.ts";
 import { requests } from "./cases/requests.ts";
 import { scheduler } from "./cases/scheduler.ts";
+import { start } from "./cases/start.ts";
 import type { CaseResult } from "./report.ts";
 
-export const CASES: readonly Case[] = [scheduler, latency, requests, chunks, pace, cancel, redispatch, fleet, crowd];
+export const CASES: readonly Case[] = [scheduler, latency, requests, chunks, pace, cancel, redispatch, fleet, crowd, start];
 
 /** `onCase` is called before each, for whoever waits. @throws when a case cannot be measured */
 export async function runCases(names: readonly string[] | null, world: CaseWorld, onCase: (name: string) => void): Promise<CaseResult[]> {

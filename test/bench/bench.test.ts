@@ -20,7 +20,7 @@ test("a quick run measures every case, and every figure is a number", async () =
   expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" });
   const report: Report = JSON.parse(out);
   expect(report.machine.bun).toBe(Bun.version);
-  const names = ["latency", "requests", "chunks", "pace", "cancel", "redispatch", "fleet", "crowd", "scheduler"];
+  const names = ["latency", "requests", "chunks", "pace", "cancel", "redispatch", "fleet", "crowd", "scheduler", "start"];
   expect(report.cases.map((one) => one.name)).toEqual(expect.arrayContaining(names));
   for (const one of report.cases) {
     expect(one.figures.length).toBeGreaterThan(0);

@@ -33,8 +33,11 @@ const DOCKER_FLAGS = new Set(
   ),
 );
 const CHECKSUM_FLAGS = new Set(["--check", "--ignore-missing", "--repo"]);
+/** Of codesign and of the runtime. */
+const RUNTIME_FLAGS = new Set(["--force", "--sign", "--preload", "--cpu-prof"]);
 // Variables of other programs.
-const OTHER_VARIABLES = /^(ANTHROPIC|OPENAI)_|^(NODE_EXTRA_CA_CERTS|UPDATE_DOCS|NO_COLOR|HTTPS_PROXY|HTTP_PROXY|ALL_PROXY|NO_PROXY)$/;
+const OTHER_VARIABLES =
+  /^(ANTHROPIC|OPENAI)_|^(NODE_EXTRA_CA_CERTS|UPDATE_DOCS|NO_COLOR|HTTPS_PROXY|HTTP_PROXY|ALL_PROXY|NO_PROXY|BUN_BE_BUN|BUN_OPTIONS|LD_PRELOAD)$/;
 
 test("there is something to check", () => {
   expect(documents.map(({ path }) => path)).toContain("README.md");
@@ -57,10 +60,12 @@ test("[M4] every relative link leads to a file, and its fragment to a heading", 
 });
 
 test("[M4] every flag that is mentioned exists", () => {
-  const ofBenchmark = readFileSync(join(ROOT, "scripts/bench/options.ts"), "utf8").match(/--[a-z][a-z-]+/g) ?? [];
-  const known = new Set([...options.flatMap(({ flag }) => [`--${flag}`, `--no-${flag}`]), ...ofBenchmark]);
+  const ofScripts = ["bench", "build"].flatMap(
+    (script) => readFileSync(join(ROOT, `scripts/${script}/options.ts`), "utf8").match(/--[a-z][a-z-]+/g) ?? [],
+  );
+  const known = new Set([...options.flatMap(({ flag }) => [`--${flag}`, `--no-${flag}`]), ...ofScripts]);
   const wrong = mentions(/(?<![\w-])--[a-z][a-z-]+\b/gi).filter(
-    ([, flag]) => !known.has(flag) && ![OTHER_FLAGS, DOCKER_FLAGS, CHECKSUM_FLAGS].some((flags) => flags.has(flag)),
+    ([, flag]) => !known.has(flag) && ![OTHER_FLAGS, DOCKER_FLAGS, CHECKSUM_FLAGS, RUNTIME_FLAGS].some((flags) => flags.has(flag)),
   );
   expect(wrong).toEqual([]);
 });
