@@ -47,8 +47,7 @@ test("[O2] wide characters count as the columns they take", () => {
 });
 
 test("[O1] ages are told in the units that fit them", () => {
-  expect([-5, 0, 59.9, 60, 3_599, 3_600, 11_100, 86_400, 360_000].map(showAge)).toEqual([
-    ...["0 s", "0 s", "59 s", "1 min", "59 min"],
-    ...["1 h", "3 h 5 min", "1 d", "4 d 4 h"],
-  ]);
+  expect([-5, 0, 59.9, 60, 3_599, 3_600, 11_100, 86_400, 360_000].map(showAge)).toEqual(
+    "0 s, 0 s, 59 s, 1 min, 59 min, 1 h, 3 h 5 min, 1 d, 4 d 4 h".split(", "),
+  );
 });

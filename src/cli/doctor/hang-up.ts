@@ -63,9 +63,7 @@ async function askAgain(asked: HungUpOn, clock: Clock): Promise<Outcome> {
   const ms = Math.round(tried.firstTokenMs);
   if (ms > asked.usualMs * 2 + TOLERANCE_MS)
     return warning(`after the hang-up a second request waited ${ms} ms, the first ${Math.round(asked.usualMs)} ms`, GOES_ON_FIX);
-  return ok(
-    `a second request was answered at once, after ${ms} ms (it says no more than that: a server with several slots may still work on the first)`,
-  );
+  return ok(`a second request was answered after ${ms} ms; of a server with several slots that proves little`);
 }
 
 const GOES_ON_FIX =
