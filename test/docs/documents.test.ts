@@ -137,8 +137,13 @@ test("[M6] docs/operations.md lists every message that relay and worker log, and
 /** The targets of the relative links of a document. */
 function linksOf({ text }: Document): readonly string[] {
   const prose = text.replaceAll(/^( *)```[\s\S]*?^\1```$/gm, "");
-  return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!).filter((target) => !/^[a-z]+:/.test(target));
+  return [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map((match) => match[1]!)
+    .filter((target) => !/^[a-z]+:/.test(target) && target !== RELEASES);
 }
+
+// Where GitHub has a repository's downloads, seen from its README.
+const RELEASES = "../../releases/latest";
 
 /** As GitHub makes them: lower case, punctuation dropped, spaces to hyphens. */
 function anchorsOf(text: string): ReadonlySet<string> {

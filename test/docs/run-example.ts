@@ -1,4 +1,4 @@
-// Runs what the documents show, as it stands but for the address.
+// Runs what the documents show and a scene does not, as it stands but for the address; see scene.ts.
 import { type Fence, ROOT } from "./documents.ts";
 
 /** Where the documents say the relay is. */
@@ -15,10 +15,9 @@ export function examplesOf(fences: readonly Fence[], info: string): readonly (re
   return fences.filter((fence) => fence.info === info).map(({ body }) => [body.split("\n")[0]!.replace(/ \\$/, ""), body.trim()] as const);
 }
 
-/** In a shell in `folder`, where `bun src/main.ts` is this program. */
-export async function runInShell(body: string, url: string, folder = ROOT): Promise<ExampleResult> {
-  const script = body.replaceAll(WRITTEN_URL, url).replaceAll("bun src/main.ts", `'${process.execPath}' '${ROOT}/src/main.ts'`);
-  return run(["sh", "-c", script], folder, { PROXY_URL: url });
+/** In a shell in `folder`. */
+export async function runInShell(body: string, url: string, folder: string): Promise<ExampleResult> {
+  return run(["sh", "-c", body.replaceAll(WRITTEN_URL, url)], folder, { PROXY_URL: url });
 }
 
 export async function runJavaScript(body: string, url: string): Promise<ExampleResult> {

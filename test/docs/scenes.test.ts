@@ -1,0 +1,31 @@
+// What the documents show and say can be run, is run: with the compiled program, as a reader would.
+import { expect, test } from "bun:test";
+import { failureOf } from "../support/until.ts";
+import { allDocuments } from "./documents.ts";
+import { play, scenesOf } from "./scene.ts";
+
+const scenes = scenesOf(allDocuments());
+const SCENE_LIMIT_MS = 120_000;
+
+test("there are scenes to play, and the first one runs the program", () => {
+  expect(scenes.map(({ title }) => title)).toContain("README.md: first");
+  expect(scenes.flatMap(({ steps }) => steps).length).toBeGreaterThan(20);
+});
+
+test.each(scenes.map((scene) => [scene.title, scene] as const))(
+  "[M5] this runs: %s",
+  async (_title, scene) => {
+    await play(scene);
+  },
+  SCENE_LIMIT_MS,
+);
+
+test("[M5] a block that fails is noticed, and so is a process that does not come up or does not stop well", async () => {
+  const scene = (info: string, body: string) => scenesOf([{ path: "x.md", text: `\`\`\`${info}\n${body}\n\`\`\`\n` }])[0]!;
+  const failure = async (info: string, body: string) => String(await failureOf(play(scene(info, body))));
+  expect(await failure("sh run a", "modelrelay health --url http://127.0.0.1:9 || exit 3")).toContain("this failed with 3");
+  expect(await failure("sh run a", "false\ntrue")).toContain("this failed with 1");
+  expect(await failure("sh start a", "modelrelay serve --worker-secret changeme")).toContain("this ended with 2");
+  expect(await failure("sh start a", "sh -c 'echo listening url=; sleep 60'")).toContain("was told to stop and ended with 143");
+  expect(await failure("js run a", "throw new Error('no')")).toContain("this failed with 1");
+});
