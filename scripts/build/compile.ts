@@ -18,11 +18,12 @@ const ROOT = join(import.meta.dir, "../..");
 const COMPILE_LIMIT_MS = 180_000;
 
 // What is not obvious: splitting keeps each command's code unread until that command runs; bytecode without `format` makes executables
-// that crash; nothing may be taken from the directory the program is started in; names are kept, as stack traces are read by people.
+// that crash; nothing may be taken from the directory the program is started in; names are not shortened, as stack traces are read by people.
 const FLAGS = [
   "--compile",
-  "--production",
-  "--keep-names",
+  "--minify-syntax",
+  "--minify-whitespace",
+  '--define=process.env.NODE_ENV="production"',
   "--sourcemap",
   "--splitting",
   "--bytecode",
