@@ -4,7 +4,7 @@ export interface Column {
   readonly head: string;
   /** 1 is never left out; the highest goes first. */
   readonly rank: number;
-  /** Wider cells are cut; none when not given. */
+  /** Wider cells are cut, where there is a width at all; none when not given. */
   readonly maxChars?: number;
   readonly isNumber?: boolean;
 }
@@ -15,7 +15,10 @@ export interface Column {
  */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number): readonly string[] {
   const widths = columns.map(({ head, maxChars = Infinity }, at) => {
-    return Math.min(maxChars, Math.max(Bun.stringWidth(head), ...rows.map((row) => Bun.stringWidth(row[at] ?? ""))));
+    return Math.min(
+      width === Infinity ? Infinity : maxChars,
+      Math.max(Bun.stringWidth(head), ...rows.map((row) => Bun.stringWidth(row[at] ?? ""))),
+    );
   });
   const kept = keptColumns(columns, widths, width);
   const toLine = (cells: readonly string[]): string => {

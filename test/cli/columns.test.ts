@@ -14,11 +14,15 @@ const ROWS = [
 ];
 
 test("[O2] cells are aligned, numbers to the right, and what is too wide is cut with a sign", () => {
-  expect(renderTable(COLUMNS, ROWS, Infinity)).toEqual([
+  expect(renderTable(COLUMNS, ROWS, 80)).toEqual([
     "NAME      WHERE       COUNT",
     "a         here            1",
     "a long …  over there     20",
   ]);
+});
+
+test("[O2] where there is no width, nothing is cut", () => {
+  expect(renderTable(COLUMNS, ROWS, Infinity)[2]).toBe("a long name  over there     20");
 });
 
 test("[O2] the least important columns go first; those that stay are cut at the edge", () => {

@@ -105,10 +105,10 @@ test("[O4] the relay goes and comes back: said with the times, and what was seen
   await window.shows(/no worker is connected/);
   await first[Symbol.asyncDispose]();
   await window.shows(
-    /^Away since \d\d:\d\d:\d\d\.\n[^]*cannot be reached: no connection[^]*\n\nWhat was seen last:\nhttp:[^]*no worker is connected/,
+    /^Not seen since \d\d:\d\d:\d\d\.\n[^]*cannot be reached: no connection[^]*\n\nWhat was seen last:\nhttp:[^]*no worker is connected/,
   );
   await using again = startTestRelay({ adminToken: TOKEN, listen: { host: "127.0.0.1", port } });
-  await window.shows(/^It was away from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d\.\nhttp:/);
+  await window.shows(/^It was not seen from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d\.\nhttp:/);
   expect(again.hub.workers.size).toBe(0);
   window.type("\u0003");
   expect(await window.exit()).toBe(0);

@@ -106,7 +106,7 @@ const workerRow = (now: number) => (worker: WorkerBody) => [
   printable(worker.worker_name),
   stateOf(worker),
   barOf(worker.slots_taken ?? worker.in_flight_count, worker.max_concurrent),
-  printable(worker.models.join(", ")),
+  worker.models.map(printable).join(", "),
   printable(worker.version ?? "-"),
   printable(worker.protocol),
   showAge(now - worker.connected_at),

@@ -56,7 +56,7 @@ class Story {
       this.#awaySince ??= seen.at;
       return;
     }
-    if (this.#awaySince !== null) this.#note = `It was away from ${timeOf(this.#awaySince)} to ${timeOf(seen.at)}.`;
+    if (this.#awaySince !== null) this.#note = `It was not seen from ${timeOf(this.#awaySince)} to ${timeOf(seen.at)}.`;
     this.#awaySince = null;
     this.#lastHere = seen;
   }
@@ -65,7 +65,7 @@ class Story {
   tell(room: Room): readonly string[] {
     if (this.#last === null) return []; // (1)
     const isHere = this.#awaySince === null;
-    const before = isHere ? (this.#note === null ? [] : [this.#note]) : [`Away since ${timeOf(this.#awaySince ?? 0)}.`];
+    const before = isHere ? (this.#note === null ? [] : [this.#note]) : [`Not seen since ${timeOf(this.#awaySince ?? 0)}.`];
     const now = [...before, ...renderStatus(this.#last, below(before, room))];
     if (isHere || this.#lastHere === null || room.rows === Infinity) return now; // (2)
     const notice = [...now, "", "What was seen last:"];
