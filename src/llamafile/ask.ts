@@ -10,6 +10,8 @@ export interface Question {
   readonly model: string;
   readonly apiKey: string | null;
   readonly tlsCa: string | null;
+  /** Null: none is on the way. */
+  readonly proxy: URL | null;
   readonly prompt: string;
   readonly isForEmbeddings: boolean;
   readonly timeoutMs: number;
@@ -41,7 +43,7 @@ export async function ask(question: Question, clock: Clock): Promise<Reply> {
     throw new CommandError(`${url} cannot be asked (${printable(code)})`);
   }
 
-  async function post({ model, apiKey, tlsCa, prompt, isForEmbeddings }: Question, signal: AbortSignal) {
+  async function post({ model, apiKey, tlsCa, proxy, prompt, isForEmbeddings }: Question, signal: AbortSignal) {
     const startedMs = clock.nowMs();
     const body = isForEmbeddings
       ? { model, input: prompt }
@@ -54,6 +56,7 @@ export async function ask(question: Question, clock: Clock): Promise<Reply> {
       body: JSON.stringify(body),
       signal,
       redirect: "manual",
+      proxy: proxy === null ? false : proxy.href,
       ...(tlsCa === null ? {} : { tls: { ca: tlsCa } }),
     });
     return Object.assign(response, { startedMs });

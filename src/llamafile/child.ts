@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import type { Clock } from "../base/clock.ts";
 import { CommandError } from "../base/errors.ts";
-import { identify, type Identity, isAlive, signalProcess } from "./identity.ts";
+import { identify, type Identity, isAlive, signalGroup } from "./identity.ts";
 import { reasonOf } from "./reason.ts";
 
 export interface ChildEnd {
@@ -44,8 +44,8 @@ export async function startChild({ command, env, directory, output, errors, cloc
     identity,
     ended,
     async stop(graceMs) {
-      signalProcess(identity, "SIGTERM");
-      const timer = clock.startTimer(graceMs, () => signalProcess(identity, "SIGKILL"));
+      signalGroup(identity, "SIGTERM");
+      const timer = clock.startTimer(graceMs, () => signalGroup(identity, "SIGKILL"));
       await ended;
       timer.stop();
     },

@@ -2,7 +2,7 @@
 import { CommandError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { VERSION } from "../base/version.ts";
-import { mayRedirect } from "./safe-url.ts";
+import { mayRedirect, pastProxy } from "./safe-url.ts";
 
 export interface FetchLimits {
   readonly timeoutMs: number;
@@ -37,7 +37,12 @@ export async function fetchText(url: URL, limits: FetchLimits): Promise<{ readon
 async function follow(url: URL, signal: AbortSignal): Promise<Response> {
   let at = url;
   for (let hops = 0; hops <= REDIRECTS_MAX; hops++) {
-    const response = await fetch(at.href, { redirect: "manual", signal, headers: { "user-agent": `modelrelay/${VERSION}` } });
+    const response = await fetch(at.href, {
+      redirect: "manual",
+      signal,
+      ...pastProxy(at),
+      headers: { "user-agent": `modelrelay/${VERSION}` },
+    });
     if (response.status < 300 || response.status > 399) return response;
     await response.body?.cancel();
     const to = URL.parse(response.headers.get("location") ?? "", at.href);

@@ -22,11 +22,21 @@ export function isAlive(identity: Identity | null): identity is Identity {
 
 /** Sends the signal to this very process; nothing happens when it is gone. */
 export function signalProcess(identity: Identity | null, signal: NodeJS.Signals): void {
+  if (isAlive(identity)) send(identity.pid, signal);
+}
+
+/** To the process and all it has started, as long as they stay in the group that it leads. */
+export function signalGroup(identity: Identity | null, signal: NodeJS.Signals): void {
   if (!isAlive(identity)) return;
+  if (process.platform === "win32" || !send(-identity.pid, signal)) send(identity.pid, signal);
+}
+
+/** False when there is nobody (any more) to get it. */
+function send(pid: number, signal: NodeJS.Signals): boolean {
   try {
-    process.kill(identity.pid, signal);
+    return process.kill(pid, signal);
   } catch {
-    // It ended between the look and the signal.
+    return false;
   }
 }
 

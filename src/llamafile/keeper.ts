@@ -114,8 +114,12 @@ class Keeping {
 
   stop(): void {
     if (this.#stopping.signal.aborted) return;
-    this.#book.update({ is_stopping: true });
-    this.#stopping.abort();
+    try {
+      this.#book.update({ is_stopping: true });
+    } finally {
+      // A disk that is full keeps nobody from stopping.
+      this.#stopping.abort();
+    }
   }
 
   /** The model first, the worker once there is something behind it; the other way round at the end. */

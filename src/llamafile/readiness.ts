@@ -37,7 +37,7 @@ const ANSWER_LIMIT_MS = 5_000;
 async function statusOf(url: string, signal: AbortSignal): Promise<number | null> {
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
-    const response = await fetch(url, { signal: limit, redirect: "manual" });
+    const response = await fetch(url, { signal: limit, redirect: "manual", proxy: false });
     await response.body?.cancel();
     return response.status;
   } catch {

@@ -13,6 +13,11 @@ export function mayRedirect(from: URL, to: URL): boolean {
   return isSafeUrl(to.href) && (to.protocol === "https:" || isLoopback(from));
 }
 
+/** Left alone, the runtime would send requests to this very machine through the proxy of HTTP_PROXY too. */
+export function pastProxy(url: URL): Pick<BunFetchRequestInit, "proxy"> {
+  return isLoopback(url) ? { proxy: false } : {};
+}
+
 function isLoopback({ hostname }: URL): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { CommandError } from "../base/errors.ts";
 import { untilGone } from "./child.ts";
 import type { Home } from "./home.ts";
-import { isAlive, signalProcess } from "./identity.ts";
+import { isAlive, signalGroup, signalProcess } from "./identity.ts";
 import { tryLock } from "./lock.ts";
 import { isUp, readRunState, removeRunState, type RunState, statusNow } from "./run-state.ts";
 
@@ -22,13 +22,14 @@ export async function stopModel(home: Home, slug: string, clock: Clock, graceMs:
   // 2. what is left, when there was no keeper (any more)
   let state = latest(home, status.state);
   if (isKeeperGone) {
-    for (const left of [state.worker, state.model]) signalProcess(left, "SIGTERM");
+    for (const left of [state.worker, state.model]) signalGroup(left, "SIGTERM");
     await untilGone([state.worker, state.model], graceMs, clock);
   }
   // 3. what does not listen
   state = latest(home, state);
   const isKilled = membersOf(state).some(isAlive);
-  for (const left of membersOf(state)) signalProcess(left, "SIGKILL");
+  signalProcess(state.keeper, "SIGKILL");
+  for (const left of [state.worker, state.model]) signalGroup(left, "SIGKILL");
   if (!(await untilGone(membersOf(state), KILL_LIMIT_MS, clock))) {
     throw new CommandError(`${slug} cannot be ended (process ${membersOf(state).find(isAlive)?.pid}); is it another user's?`);
   }
@@ -50,7 +51,6 @@ function forget(home: Home, slug: string): void {
   if (lock !== null) removeRunState(home, slug);
 }
 
-/** The keeper first: it would write down the end of the others. */
 function membersOf({ keeper, worker, model }: RunState) {
   return [keeper, worker, model];
 }

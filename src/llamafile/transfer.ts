@@ -2,7 +2,7 @@
 import { CommandError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { VERSION } from "../base/version.ts";
-import { mayRedirect } from "./safe-url.ts";
+import { mayRedirect, pastProxy } from "./safe-url.ts";
 
 export interface Answer {
   readonly response: Response;
@@ -57,6 +57,7 @@ async function fetchOnce(url: URL, headers: Readonly<Record<string, string>>, si
     headers: { "user-agent": `modelrelay/${VERSION}`, "accept-encoding": "identity", ...headers },
     redirect: "manual",
     signal,
+    ...pastProxy(url),
     // The stall watch of whoever reads is the limit.
     timeout: false,
   };

@@ -6,6 +6,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { type Downloaded, downloadModel } from "../../src/llamafile/download.ts";
 import { checkRoom, freeBytes } from "../../src/llamafile/disk.ts";
 import { mayRedirect } from "../../src/llamafile/safe-url.ts";
+import { TerminalCli } from "../cli/terminal-cli.ts";
 import { failureOf, until } from "../support/until.ts";
 import { fileOf, redirects, says, serves, sha256, startFileServer, type FileServer } from "./file-server.ts";
 import { catalogueOf, entryOf, Scene } from "./scene.ts";
@@ -242,3 +243,29 @@ test("[F9] a download that was killed is gone on with too", async () => {
   expect(await scene.run("download", "m")).toMatchObject({ code: 0 });
   expect(server.asked.at(-1)?.range).toMatch(/^bytes=[1-9]/);
 }, 40_000);
+
+test("[F4] a terminal shows how far it is, how fast and how long it will take, until it is over", async () => {
+  await using scene = new Scene();
+  await using server = await startFileServer(serves(FILE, { fallsSilentAfter: 150_000 }));
+  mkdirSync(scene.home.root, { recursive: true });
+  writeFileSync(scene.home.catalogue, catalogueOf(entryOf("m", `${server.url}/m`, SIZE, CHECKSUM)));
+  const env = { HOME: scene.folder, MODELRELAY_HOME: scene.home.root };
+  await using loading = new TerminalCli(["llamafile", "download", "m"], { cols: 90, rows: 10 }, env);
+  await until(() => /m \[=+>? *\] +\d+% +1\d\d kB\/293 kB/.test(loading.written), "half of it is shown", 10_000);
+  server.answers = [serves(FILE)];
+  loading.type("\u0003");
+  expect(await loading.exit()).toBe(130);
+  expect(loading.written).toContain("m: stopped. What is here is kept");
+}, 40_000);
+
+test("[F6] a proxy that is set for others is not asked for what is on this machine", async () => {
+  await using scene = new Scene();
+  await using server = await startFileServer(serves(FILE));
+  scene.env = { HTTP_PROXY: "http://127.0.0.1:1", http_proxy: "http://127.0.0.1:1" };
+  mkdirSync(scene.home.root, { recursive: true });
+  writeFileSync(scene.home.catalogue, catalogueOf(entryOf("m", `${server.url}/m`, SIZE, CHECKSUM)));
+  expect(await scene.run("download", "m", "--tries", "1")).toMatchObject({ code: 0 });
+  await scene.imports("mine");
+  expect(await scene.run("run", "mine", "--load-timeout", "10")).toMatchObject({ code: 0 });
+  expect((await scene.run("test", "mine")).out).toContain("answered");
+}, 60_000);

@@ -197,6 +197,23 @@ test(
 );
 
 test(
+  "[F13] what a llamafile has started itself ends with it",
+  async () => {
+    await using scene = new Scene();
+    await scene.imports("forking");
+    await scene.run("run", "forking");
+    const { model, port } = scene.state("forking");
+    const child = Number(/^process: (\d+)$/m.exec(scene.log("forking"))?.[1]);
+    expect(identify(child)).not.toBeNull();
+    expect(child).not.toBe(model?.pid ?? 0);
+    expect((await scene.run("stop", "forking")).out).toBe("forking: stopped\n");
+    await until(() => identify(child) === null, "its child is gone");
+    expect(await fetch(`http://127.0.0.1:${port}/health`).catch(() => null)).toBeNull();
+  },
+  LONG_MS,
+);
+
+test(
   "[F13] a process that only has the same number is never ended",
   async () => {
     await using scene = new Scene();

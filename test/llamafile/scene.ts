@@ -24,10 +24,11 @@ export class Scene implements AsyncDisposable {
     return new RunningCli(["llamafile", ...args], this.#env());
   }
 
-  /** A stand-in as an APE begins: no program to the system, only to a shell. `old` in the name makes it one of 0.9. */
+  /** A stand-in as an APE begins: no program to the system, only to a shell. `old` in the name makes it one of 0.9, `forking` one that its shell waits for. */
   standIn(name: string): string {
     const path = join(this.folder, `${name}.llamafile`);
-    writeFileSync(path, `MZqFpD='\n'\nexec "${process.execPath}" "${PROGRAM}" "$0" "$@"\n`);
+    const start = `${name.includes("forking") ? "" : "exec "}"${process.execPath}" "${PROGRAM}"`;
+    writeFileSync(path, `MZqFpD='\n'\n${start} "$0" "$@"\n`);
     return path;
   }
 

@@ -1,11 +1,24 @@
 // `llamafile config`, `import`, `rm` and `doctor`: what is kept on disk, and what is said of it.
 import { expect, test } from "bun:test";
-import { existsSync, lstatSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
+import { DOCTOR_OPTIONS } from "../../src/cli/llamafile/options.ts";
+import { readLine } from "../../src/cli/llamafile/settings.ts";
 import { runCli } from "../cli/run-cli.ts";
 import { startTestRelay } from "../support/running-relay.ts";
+import { TerminalCli } from "../cli/terminal-cli.ts";
+import { until } from "../support/until.ts";
 import { Scene } from "./scene.ts";
+
+class TemporaryFolder implements Disposable {
+  readonly path = mkdtempSync(join(tmpdir(), "settings-"));
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true });
+  }
+}
 
 test("[F20] settings are kept in a file for the owner alone, and a secret is shown by its end at most", async () => {
   await using scene = new Scene();
@@ -46,6 +59,21 @@ test.each([
   expect(err).toContain(message);
   expect(code).toBe(2);
   expect(existsSync(scene.home.settings)).toBe(false);
+});
+
+test("[F20] a flag wins over a variable, a variable over the file, the file over the default", () => {
+  using folder = new TemporaryFolder();
+  writeFileSync(join(folder.path, "config.toml"), 'proxy_url = "http://file:1"\nmax_concurrency = 2\ndefault_args = ["-t", "8"]\n');
+  const shape = { options: DOCTOR_OPTIONS };
+  const read = (args: readonly string[], env: Record<string, string>) =>
+    readLine("doctor", shape, args, { MODELRELAY_HOME: folder.path, ...env });
+  const everywhere = read(["--proxy-url", "http://flag:1"], { PROXY_URL: "http://variable:1", MAX_CONCURRENCY: "4" });
+  expect([everywhere.values.proxyUrl?.host, everywhere.values.maxConcurrency]).toEqual(["flag:1", 4]);
+  expect(read([], { PROXY_URL: "http://variable:1" }).values.proxyUrl?.host).toBe("variable:1");
+  const filed = read([], {});
+  expect([filed.values.proxyUrl?.host, filed.values.maxConcurrency, filed.values.provider]).toEqual(["file:1", 2, "local"]);
+  expect(filed.defaultArgs).toEqual(["-t", "8"]);
+  expect(filed.origins.proxyUrl).toEqual({ kind: "file", path: join(folder.path, "config.toml"), name: "proxy_url" });
 });
 
 test("[F20] a wrong key or value in the file is named with the file", async () => {
@@ -99,6 +127,24 @@ test("[F18] rm removes the link or the copy, never the file it was made of, and 
   expect(await scene.run("rm", "mine", "--yes")).toMatchObject({ code: 1, err: expect.stringContaining("there is no model") as unknown });
   expect((await scene.run("rm", "gemma-3-1b", "--yes")).err).toContain("gemma-3-1b is not downloaded: there is nothing to remove");
 }, 30_000);
+
+test("[F18] on a terminal rm asks, and only a yes counts", async () => {
+  await using scene = new Scene();
+  await scene.imports("mine");
+  const env = { HOME: scene.folder, MODELRELAY_HOME: scene.home.root };
+  for (const [answer, isThere] of [
+    ["\n", true],
+    ["no\n", true],
+    ["y\n", false],
+  ] as const) {
+    await using asking = new TerminalCli(["llamafile", "rm", "mine"], { cols: 100, rows: 10 }, env);
+    await until(() => asking.written.includes("[y/N] "), "it asks", 10_000);
+    expect(asking.written).toMatch(/Remove mine \(\d+ B\)\? \[y\/N\]/);
+    asking.type(answer);
+    expect(await asking.exit()).toBe(isThere ? 1 : 0);
+    expect(existsSync(join(scene.home.models, "mine.llamafile"))).toBe(isThere);
+  }
+}, 40_000);
 
 test("[F21] doctor says of each thing how it is, asks the relay with the secret, and fails only where something is broken", async () => {
   await using scene = new Scene();

@@ -31,6 +31,7 @@ for (let at = 0; at < args.length; at++) {
   }
 }
 
+console.error(`process: ${process.pid}`);
 console.error(`arguments: ${args.join(" ")}`);
 console.error(`secrets: ${["WORKER_SECRET", "MODELRELAY_API_KEY"].filter((name) => process.env[name] !== undefined).join(" ") || "none"}`);
 if (!given.has("--server")) {
@@ -61,7 +62,7 @@ Bun.serve({
     const asked: unknown = request.method === "POST" ? await request.json() : null;
     const body = typeof asked === "object" && asked !== null ? { ...asked, model: "demo" } : null;
     const init = body === null ? {} : { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-    return await fetch(new URL(pathname, demo.url).href, { ...init, signal: request.signal });
+    return await fetch(new URL(pathname, demo.url).href, { ...init, signal: request.signal, proxy: false });
   },
 });
 console.error(`server is listening on port ${given.get("--port")}`);

@@ -53,7 +53,9 @@ export async function keepHere(wishes: StartWishes, world: CommandWorld): Promis
   const showing = new AbortController();
   try {
     const keeper = await startKeeper(plan, { home, clock: world.clock, onReady });
-    void Promise.race([signals.first, hangUp.promise]).then(() => keeper.stop());
+    void Promise.race([signals.first, hangUp.promise])
+      .then(() => keeper.stop())
+      .catch((error: unknown) => world.tell(`modelrelay: ${error instanceof Error ? error.message : String(error)}\n`));
     if (isHeard()) void followLog(log, logFrom, world.print, world.clock, showing.signal);
     const end = await Promise.race([keeper.ended, signals.second]);
     if (typeof end === "number") return end;

@@ -7,6 +7,7 @@ import { readLibrary } from "../../llamafile/library.ts";
 import { isUp, modelUrl, statusNow } from "../../llamafile/run-state.ts";
 import type { CommandBody } from "../commands.ts";
 import { readCertificates } from "../options/certificates.ts";
+import { proxyOnTheWay } from "../relay/client.ts";
 import { resolveSecret } from "../options/secrets.ts";
 import { TEST_OPTIONS } from "./options.ts";
 import { readLine } from "./settings.ts";
@@ -35,9 +36,9 @@ export const test: CommandBody = {
     );
     const { state } = status;
     const question = { model: slug, prompt: values.prompt, isForEmbeddings, timeoutMs: values.timeoutMs };
-    const ways = [{ name: "directly", url: modelUrl(state), apiKey: null, tlsCa: null }];
-    const relays =
-      state.proxy_url === null ? [] : [{ name: "through the relay", url: state.proxy_url.replace(/^ws/, "http"), apiKey, tlsCa }];
+    const ways = [{ name: "directly", url: modelUrl(state), apiKey: null, tlsCa: null, proxy: null }];
+    const base = state.proxy_url?.replace(/^ws/, "http") ?? null;
+    const relays = base === null ? [] : [{ name: "through the relay", url: base, apiKey, tlsCa, proxy: proxyOnTheWay(base, world.env) }];
     let failed = 0;
     for (const { name, ...way } of [...ways, ...relays]) {
       try {
