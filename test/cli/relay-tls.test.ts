@@ -67,3 +67,14 @@ describe.each(COMMANDS)("%s", (command) => {
     }
   });
 });
+
+test("[O15] beside a relay with a certificate, health finds it by the relay's own variables; what shows a token wants the certificate to be trusted", async () => {
+  using certificates = makeCertificates();
+  const tls = certificates.issue("relay", { altNames: "DNS:relay.example" });
+  await using secured = await startSecured({ relay: { tls } });
+  const env = { LISTEN_ADDR: `0.0.0.0:${secured.relay.url.port}`, TLS_CERT: tls.certFile };
+  expect(await runCli(["health"], env)).toMatchObject({ code: 0, err: "", out: expect.stringMatching(/^ok: https:/) });
+  expect((await runCli(["health"], { ...env, TLS_CA: certificates.caFile })).out).toContain("not trusted");
+  const listed = await runCli(["keys", "list"], { ...env, MODELRELAY_ADMIN_TOKEN: ADMIN_TOKEN });
+  expect([listed.code, listed.err]).toEqual([1, expect.stringContaining("not trusted")]);
+});

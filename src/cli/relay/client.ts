@@ -17,6 +17,8 @@ export interface RelayDoor {
   readonly timeoutMs: number;
   /** PEM text of the CA to trust; null: those of this machine. */
   readonly tlsCa: string | null;
+  /** It was found by the variables the relay beside this command has, TLS_CERT among them. */
+  readonly isOwn: boolean;
   /** The HTTP proxy on the way; null: none, whatever the runtime thinks of this machine's variables. */
   readonly proxy: URL | null;
   /** What is shown to it, and where that came from; null: nothing. */
@@ -28,9 +30,11 @@ type TokenOptions = ReturnType<typeof adminTokenOptions>;
 
 /** @throws UsageError when `--tls-ca` names nothing usable */
 export function relayDoor(values: OptionValues<RelayOptions>, env: Environment): RelayDoor {
-  const base = values.url === null ? listeningUrl(env) : showUrl(values.url).replace(/^ws/, "http");
+  const isOwn = values.url === null && (env["TLS_CERT"] ?? "") !== "";
+  const listening = isOwn ? listeningUrl(env).replace(/^http/, "https") : listeningUrl(env);
+  const base = values.url === null ? listening : showUrl(values.url).replace(/^ws/, "http");
   const tlsCa = values.tlsCa === null ? null : readCertificates(values.tlsCa);
-  return { base, timeoutMs: values.timeoutMs, tlsCa, proxy: proxyOnTheWay(base, env), token: null };
+  return { base, timeoutMs: values.timeoutMs, tlsCa, isOwn, proxy: proxyOnTheWay(base, env), token: null };
 }
 
 /** The same with the admin token, if there is one. `tell` is told when it was given where others can read it. */
@@ -71,7 +75,7 @@ export async function askRelay(door: RelayDoor, method: string, path: string, bo
     redirect: "manual",
     signal: AbortSignal.timeout(door.timeoutMs),
     ...viaProxy(door.proxy),
-    ...(door.tlsCa === null ? {} : { tls: { ca: door.tlsCa } }),
+    ...tlsOf(door),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   };
   try {
@@ -79,6 +83,16 @@ export async function askRelay(door: RelayDoor, method: string, path: string, bo
   } catch (error) {
     throw new CommandError(explainSilence(door, error));
   }
+}
+
+/**
+ * 1. the CA that was named
+ * 2. the relay of this very machine, whose certificate is made out to the name others reach it by: asked without being believed, and told nothing
+ * 3. the CAs of this machine
+ */
+function tlsOf({ tlsCa, isOwn, token }: RelayDoor): Pick<BunFetchRequestInit, "tls"> {
+  if (tlsCa !== null) return { tls: { ca: tlsCa } }; // (1)
+  return isOwn && token === null ? { tls: { rejectUnauthorized: false } } : {}; // (2) (3)
 }
 
 /** The checked body of an answer with this status. @throws CommandError for every other answer */
