@@ -6,7 +6,7 @@ import { VERSION } from "../../base/version.ts";
 import { explainEnd } from "../../worker/explain.ts";
 import { relayAddress } from "../../worker/relay-address.ts";
 import { RelayHealth } from "../health/health.ts";
-import { showUrl } from "../options/addresses.ts";
+import { showListenAddress, showUrl } from "../options/addresses.ts";
 import { viaProxy } from "../relay/client.ts";
 import { failed, ok, type Say, skipAll, skipped, warning } from "./finding.ts";
 import { type Knock, knock } from "./knock.ts";
@@ -73,10 +73,10 @@ async function examineConnection({ url, proxy }: RelayPlace, say: Say): Promise<
       proxy === null
         ? "is the relay running, and listening on an address that this machine reaches (--listen 0.0.0.0:8080, not 127.0.0.1)? Does a firewall stand between?"
         : "is the proxy of the variable right? Where the relay is reached without one, name it in NO_PROXY";
-    say("connection", failed(`${first.host}:${first.port} takes no connection (${codeOf(error)})`, fix));
+    say("connection", failed(`${showListenAddress(first)} takes no connection (${codeOf(error)})`, fix));
     return false;
   }
-  say("connection", ok(`${first.host}:${first.port} takes connections, after ${Math.round(performance.now() - startMs)} ms`));
+  say("connection", ok(`${showListenAddress(first)} takes connections, after ${Math.round(performance.now() - startMs)} ms`));
   return true;
 }
 
