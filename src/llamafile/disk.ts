@@ -9,9 +9,8 @@ export async function freeBytes(directory: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** @throws CommandError when `neededBytes` would not leave some room; unknown needs are let pass */
-export async function checkRoom(directory: string, neededBytes: number | null): Promise<void> {
-  if (neededBytes === null) return;
+/** @throws CommandError when `neededBytes` would not leave some room */
+export async function checkRoom(directory: string, neededBytes: number): Promise<void> {
   const free = await freeBytes(directory);
   if (neededBytes + SPARE_BYTES <= free) return;
   throw new CommandError(

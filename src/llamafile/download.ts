@@ -53,10 +53,15 @@ export async function downloadModel(model: Model & { readonly url: string }, wor
   const target = modelPath(home, model);
   const here = sizeHere(home, model);
   if (here !== null && !isForced) return { path: target, sizeBytes: here, isFresh: false, isChecked: false };
-  const done = await fetchWhole(model, new PartFile(target), world);
-  renameSync(`${target}.part`, target);
-  new PartFile(target).forget();
-  chmodSync(target, 0o755);
+  const part = new PartFile(target);
+  const done = await fetchWhole(model, part, world);
+  try {
+    chmodSync(part.path, 0o755);
+    renameSync(part.path, target);
+    part.forget();
+  } catch (error) {
+    throw new CommandError(`${target} cannot be made (${reasonOf(error)}); what was downloaded is kept`);
+  }
   return { path: target, ...done, isFresh: true };
 }
 
@@ -96,7 +101,7 @@ async function tryOnce(model: Model & { readonly url: string }, part: PartFile, 
     const transfer = await beginTransfer({ model, part, answer, resumed });
     const { expected } = transfer;
     stall.rest();
-    await checkRoom(world.home.models, expected.sizeBytes === null ? null : expected.sizeBytes - transfer.startsAt);
+    await checkRoom(world.home.models, (expected.sizeBytes ?? model.sizeBytes) - transfer.startsAt);
     if (transfer.startsAt > 0) world.observer.onNews(`going on after ${showBytes(transfer.startsAt)}`);
     const hash = new Bun.CryptoHasher("sha256");
     if (expected.sha256 !== null) await hashFile(part.path, transfer.startsAt, hash, world.signal);

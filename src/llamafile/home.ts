@@ -1,6 +1,8 @@
 // Where models, their state and their logs live: one directory, so that it can be moved, backed up and removed as one.
 import { mkdirSync } from "node:fs";
 import { join, posix, win32 } from "node:path";
+import { CommandError } from "../base/errors.ts";
+import { reasonOf } from "./reason.ts";
 
 export interface HomeWorld {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -52,9 +54,13 @@ export function homeAt(root: string): Home {
   };
 }
 
-/** Logs hold what models were asked, so nobody else may read in here. */
+/** Logs hold what models were asked, so nobody else may read in here. @throws CommandError when it cannot be made */
 export function ensureDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new CommandError(`${path} cannot be made (${reasonOf(error)}); give another place with --home (or MODELRELAY_HOME)`);
+  }
 }
 
 const NAME = "modelrelay";

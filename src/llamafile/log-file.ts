@@ -2,8 +2,10 @@
 import { closeSync, copyFileSync, fstatSync, openSync, readSync, statSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Timer } from "../base/clock.ts";
+import { CommandError } from "../base/errors.ts";
 import { ensureDirectory, type Home } from "./home.ts";
 import { pause } from "./readiness.ts";
+import { reasonOf } from "./reason.ts";
 
 export type LogKind = "model" | "worker";
 
@@ -11,12 +13,17 @@ export function logPath(home: Home, slug: string, kind: LogKind): string {
   return join(home.logs, kind === "model" ? `${slug}.log` : `${slug}.worker.log`);
 }
 
-/** Opens it for children to append to, and notes what begins. The caller closes it. */
+/** Opens it for children to append to, and notes what begins. The caller closes it. @throws CommandError */
 export function openLog(home: Home, slug: string, kind: LogKind, headline: string): number {
   ensureDirectory(home.logs);
-  const file = openSync(logPath(home, slug, kind), "a", 0o600);
-  writeSync(file, `--- ${headline}\n`);
-  return file;
+  const path = logPath(home, slug, kind);
+  try {
+    const file = openSync(path, "a", 0o600);
+    writeSync(file, `--- ${headline}\n`);
+    return file;
+  } catch (error) {
+    throw new CommandError(`the log ${path} cannot be written (${reasonOf(error)})`);
+  }
 }
 
 /** Cuts a log that is too long: what it held goes to NAME.1. The file stays the same one, since a child writes to it. */

@@ -171,6 +171,24 @@ test("[F21] doctor says of each thing how it is, asks the relay with the secret,
   expect(wrong.out).not.toContain("wrong-secret");
 }, 40_000);
 
+test("[F20] a home that cannot be used is named by whoever needs it", async () => {
+  await using scene = new Scene();
+  const file = join(scene.folder, "file");
+  writeFileSync(file, "");
+  const lines = [
+    ["download", "gemma-3-1b"],
+    ["run", "gemma-3-1b"],
+    ["config", "set", "gpu-layers", "3"],
+    ["import", process.execPath, "--slug", "x"],
+  ];
+  for (const words of lines) {
+    const { code, err } = await runCli(["llamafile", ...words, "--home", join(file, "home")], { HOME: scene.folder });
+    expect(err).toContain("ENOTDIR");
+    expect(err).not.toContain("internal error");
+    expect(code).toBe(1);
+  }
+});
+
 test("[F21] doctor names a home that cannot be used", async () => {
   await using scene = new Scene();
   const file = join(scene.folder, "file");

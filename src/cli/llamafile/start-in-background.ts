@@ -29,6 +29,8 @@ export async function startInBackground(wishes: StartWishes, world: CommandWorld
       errors: note,
       clock: world.clock,
     });
+    // Both have it open; a name would only stay behind when this process is ended.
+    if (process.platform !== "win32") rmSync(notePath, { force: true });
     const failed = keeper.ended.then(() => {
       world.tell(readSince(log, logFrom, TAIL_LINES));
       throw new CommandError(readNote(note) ?? `${model.slug} ended before it answered`);
