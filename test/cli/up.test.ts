@@ -28,6 +28,13 @@ describe("--once", () => {
     expect(out).toMatch(/\nfirst token after \d+ ms, \d+ tokens in \d+ ms/);
   });
 
+  test("[K20] a proxy of the variables is asked for nothing: all of it is on this machine", async () => {
+    await using backend = startFakeBackend(politely(["fake"]));
+    const args = ["up", "--once", "--backend-url", backend.url, "--listen", "127.0.0.1:0"];
+    const { code, out } = await runCli(args, { HTTP_PROXY: "http://127.0.0.1:9", http_proxy: "http://127.0.0.1:9" });
+    expect([code, out]).toEqual([0, expect.stringContaining("first token after")]);
+  });
+
   test("[K23] up --once streams from a real backend through the relay", async () => {
     const { code, out, err } = await upOnce(politely(["qwen3:8b"], ["one", "two"]));
     expect({ code, err }).toEqual({ code: 0, err: "" });

@@ -89,7 +89,8 @@ const RelayHealth = v.object({ workers_connected: v.number(), queue_depth: v.num
 async function askJson(url: string, apiKey: string | null, signal: AbortSignal): Promise<unknown> {
   try {
     const headers: Record<string, string> = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
-    const response = await fetch(url, { headers, signal, redirect: "manual" });
+    // A model server is always reached directly, as the worker does it.
+    const response = await fetch(url, { headers, signal, redirect: "manual", proxy: false });
     if (response.status === 200) return await response.json();
     await response.body?.cancel();
     return null;

@@ -13,7 +13,7 @@ interface TryOut {
   readonly maxTokens?: number;
   /** A client's key. */
   readonly apiKey?: string | null;
-  /** How the server is reached: a proxy, a CA of its own. */
+  /** How the server is reached: a proxy, a CA of its own; directly when not given. */
   readonly reach?: Pick<BunFetchRequestInit, "proxy" | "tls">;
 }
 
@@ -86,7 +86,7 @@ async function ask({
   signal,
   maxTokens = ANSWER_MAX_TOKENS,
   apiKey = null,
-  reach = {},
+  reach = { proxy: false },
 }: TryOut): Promise<Response> {
   return await fetch(`${baseUrl}/v1/chat/completions`, {
     method: "POST",
