@@ -49,7 +49,7 @@ export async function askVersion(command: readonly string[], env: Readonly<Recor
       killSignal: "SIGKILL",
       maxBuffer: OUTPUT_MAX_BYTES,
     });
-    const [, major, minor] = /\bllamafile v?(\d{1,4})\.(\d{1,4})/.exec(await child.stdout.text()) ?? [];
+    const [, major, minor] = /\bllamafile(?:-server)? v?(\d{1,4})\.(\d{1,4})/.exec(await child.stdout.text()) ?? [];
     return major === undefined ? null : { major: Number(major), minor: Number(minor) };
   } catch {
     return null;

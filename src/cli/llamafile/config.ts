@@ -5,7 +5,8 @@ import type { CommandBody, CommandGroup } from "../commands.ts";
 import { fileKey } from "../options/option.ts";
 import { checkSecret } from "../options/secrets.ts";
 import type { WordSlot } from "../options/words.ts";
-import { HOME_OPTIONS, JSON_OPTION, SETTINGS } from "./options.ts";
+import { HOME_OPTIONS, JSON_OPTION } from "./option-groups.ts";
+import { SETTINGS } from "./options.ts";
 import { listOf, readLine, settingKey } from "./settings.ts";
 
 const KEY: WordSlot = { name: "KEY", help: "The setting, named as its flag.", isNeeded: true, isMany: false };

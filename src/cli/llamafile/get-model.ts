@@ -9,7 +9,7 @@ import type { CommandWorld } from "../commands.ts";
 import type { OptionValues } from "../options/option.ts";
 import { processTerminal, startProgress } from "../progress.ts";
 import { listenForStopSignals } from "../stop-signals.ts";
-import type { DOWNLOAD_OPTIONS } from "./options.ts";
+import type { DOWNLOAD_OPTIONS } from "./option-groups.ts";
 
 /** It was ended by Ctrl+C: nothing more is to be said. */
 export class Interrupted extends Error {}

@@ -9,7 +9,8 @@ import { fileKey, type OptionTable, type OptionValues, type Origin } from "../op
 import type { Environment } from "../options/parse.ts";
 import { didYouMean } from "../options/suggest.ts";
 import { parseCommandLine, type ParsedLine, type PassedWords, type WordSlot } from "../options/words.ts";
-import { type HOME_OPTIONS, SETTINGS } from "./options.ts";
+import { type HOME_OPTIONS } from "./option-groups.ts";
+import { SETTINGS } from "./options.ts";
 
 interface Shape<T extends OptionTable> {
   readonly options: T;

@@ -9,7 +9,7 @@ import { WORKER_NAME_MAX_CHARS } from "../../protocol/limits.ts";
 import { showUrl } from "../options/addresses.ts";
 import { resolveSecret } from "../options/secrets.ts";
 import type { Origin, OptionValues } from "../options/option.ts";
-import type { RELAY_OPTIONS, WORKER_OPTIONS } from "./options.ts";
+import type { RELAY_OPTIONS, WORKER_OPTIONS } from "./option-groups.ts";
 import { thisProgram } from "./this-program.ts";
 
 export interface StartWishes {

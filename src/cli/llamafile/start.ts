@@ -9,7 +9,7 @@ import type { CommandWorld } from "../commands.ts";
 import type { OptionValues } from "../options/option.ts";
 import { getModel, Interrupted } from "./get-model.ts";
 import { keepHere } from "./keep-here.ts";
-import type { DOWNLOAD_OPTIONS } from "./options.ts";
+import type { DOWNLOAD_OPTIONS } from "./option-groups.ts";
 import { startInBackground } from "./start-in-background.ts";
 import type { StartWishes } from "./start-wishes.ts";
 

@@ -3,7 +3,7 @@ import { showDuration } from "../../llamafile/quantity.ts";
 import { slugsWithState } from "../../llamafile/port.ts";
 import { isUp, modelUrl, type RunStatus, statusNow } from "../../llamafile/run-state.ts";
 import type { CommandBody } from "../commands.ts";
-import { HOME_OPTIONS, JSON_OPTION } from "./options.ts";
+import { HOME_OPTIONS, JSON_OPTION } from "./option-groups.ts";
 import { readLine } from "./settings.ts";
 import { showStatus } from "./state-text.ts";
 import { renderTable } from "./table.ts";
