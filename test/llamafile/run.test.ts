@@ -129,8 +129,10 @@ test(
   async () => {
     await using scene = new Scene();
     await scene.imports("old");
-    expect(await scene.run("run", "old")).toMatchObject({ code: 0 });
-    expect(scene.log("old")).toContain("--nobrowser");
+    await scene.run("config", "set", "default-args", "--", "--temp", "0.9");
+    expect(await scene.run("run", "old", "--", "--ctx-size", "512")).toMatchObject({ code: 0 });
+    // What is set for all comes before what is said this time, so that the latter wins.
+    expect(scene.log("old")).toMatch(/--nobrowser .*--temp 0\.9 --ctx-size 512$/m);
     expect((await scene.run("stop", "old")).out).toBe("old: stopped\n");
   },
   LONG_MS,
