@@ -13,7 +13,7 @@ const FOLDER = mkdtempSync(join(tmpdir(), "units-"));
 afterAll(() => rmSync(FOLDER, { recursive: true }));
 
 const SYSTEM: Places = { scope: "system", uid: 0, definitions: "/etc/systemd/system", settings: "/etc/modelrelay" };
-const USER: Places = { scope: "user", uid: 1000, definitions: "/home/u/.config/systemd/user", settings: "/home/u/.config/modelrelay" };
+const USER: Places = { scope: "user", uid: 1000, definitions: "/Users/u/.config/systemd/user", settings: "/Users/u/.config/modelrelay" };
 // A program that is there, so that systemd has nothing to say about it.
 const PROGRAM = ["/bin/true"];
 

@@ -1,0 +1,133 @@
+// The executable for Windows as a service of a real Service Control Manager, the one of wine, where wine is installed.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { compile } from "../../scripts/build/compile.ts";
+import { TARGETS } from "../../scripts/build/targets.ts";
+import { Windows, WINDOWS_LIMIT_MS, WINDOWS_MISSING } from "../build/emulators.ts";
+import { RunningCli } from "../cli/run-cli.ts";
+import { until, within } from "../support/until.ts";
+
+const SECRET = "a-secret-of-enough-length";
+const PATIENCE_MS = 60_000;
+const isHere = WINDOWS_MISSING === null;
+
+let windows: Windows | null = null;
+let made: string | null = null;
+// Wine ends its services when nobody is logged in any more; this one stays.
+let user: Bun.Subprocess<"ignore", "ignore", "ignore"> | null = null;
+
+beforeAll(async () => {
+  if (!isHere) return;
+  made = mkdtempSync(join(tmpdir(), "modelrelay-exe-"));
+  windows = await Windows.start();
+  const { env } = windows.machine("");
+  await compile({ target: TARGETS.find(({ name }) => name === "windows-x64")!, commit: "for-tests", into: join(made, "modelrelay.exe") });
+  for (const name of ["modelrelay.exe", "modelrelay-server.exe"]) copyFileSync(join(made, "modelrelay.exe"), join(folder(), name));
+  // The manager that set this Windows up loses new services; the next one does not.
+  const server = join(dirname(realpathSync(wine())), "wineserver");
+  await Bun.spawn([server, "-k", "-w"], { env: { ...env }, stdio: ["ignore", "ignore", "ignore"], timeout: PATIENCE_MS }).exited;
+  // Wine takes a socket, as a pipe of this process would be, for the end of the input.
+  const keyboard = join(made, "keyboard");
+  Bun.spawnSync(["mkfifo", keyboard]);
+  const script = 'exec 3<>"$1"; exec "$2" cmd <&3';
+  user = Bun.spawn(["sh", "-c", script, "sh", keyboard, wine()], { env: { ...env }, stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+}, WINDOWS_LIMIT_MS);
+
+afterAll(async () => {
+  user?.kill();
+  await windows?.[Symbol.asyncDispose]();
+  if (made !== null) rmSync(made, { recursive: true });
+}, PATIENCE_MS);
+
+function wine(): string {
+  return windows!.machine("").program.command[0]!;
+}
+
+function folder(): string {
+  return windows!.machine("").program.cwd!;
+}
+
+/** As Windows programs call it. */
+function toWindowsPath(name: string): string {
+  return `Z:${join(folder(), name).replaceAll("/", "\\")}`;
+}
+
+async function sc(...args: readonly string[]): Promise<string> {
+  const { env } = windows!.machine("");
+  const child = Bun.spawn([wine(), "sc", ...args], { env: { ...env }, stdin: "ignore", stdout: "pipe", stderr: "ignore" });
+  const [text] = await within(Promise.all([child.stdout.text(), child.exited]), `sc ${args[0]}`, PATIENCE_MS);
+  return text.replaceAll("\r", "");
+}
+
+async function isInState(service: string, state: string): Promise<boolean> {
+  return new RegExp(`STATE\\s*: \\d\\s+${state}\\b`).test(await sc("query", service));
+}
+
+test.if(isHere)(
+  "[G8] a service created as users of sc.exe know it runs, drains a request when it is stopped, and says so all the while",
+  async () => {
+    writeFileSync(join(folder(), "secret"), SECRET);
+    const flags = ["--listen 127.0.0.1:0", "--log-format json", `--log-file ${toWindowsPath("relay.log")}`];
+    const line = `"${toWindowsPath("modelrelay-server.exe")}" ${flags.join(" ")} --worker-secret-file ${toWindowsPath("secret")}`;
+    await sc("create", "ModelRelayServer", "binPath=", line, "start=", "demand");
+    await sc("start", "ModelRelayServer");
+    await until(() => isInState("ModelRelayServer", "RUNNING"), "the service runs", PATIENCE_MS);
+    const log = join(folder(), "relay.log");
+    await until(() => existsSync(log) && readFileSync(log, "utf8").includes('"listening"'), "the relay listens", PATIENCE_MS);
+    const url = /"url":"([^"]+)"/.exec(readFileSync(log, "utf8"))![1]!;
+
+    const asked = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    using backend = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      idleTimeout: 120,
+      async fetch(request) {
+        if (request.method === "GET") return Response.json({ data: [{ id: "m" }] });
+        asked.resolve();
+        await release.promise;
+        return Response.json({ fine: true });
+      },
+    });
+    await using worker = new RunningCli([
+      "work",
+      "--proxy-url",
+      url,
+      "--backend-url",
+      `http://127.0.0.1:${backend.port}`,
+      "--worker-secret",
+      SECRET,
+    ]);
+    await worker.sees(/registered/);
+    const answer = fetch(`${url}/v1/chat/completions`, { method: "POST", body: '{"model":"m","messages":[]}' });
+    await within(asked.promise, "the backend is asked", PATIENCE_MS);
+
+    await sc("stop", "ModelRelayServer");
+    expect(await isInState("ModelRelayServer", "STOP_PENDING")).toBe(true);
+    const checkpoint = async () => Number(/CHECKPOINT\s*: 0x(\w+)/.exec(await sc("query", "ModelRelayServer"))?.[1] ?? 0);
+    await until(async () => (await checkpoint()) >= 3, "progress is reported while it drains", PATIENCE_MS);
+    release.resolve();
+    const response = await answer;
+    expect([response.status, await response.json()]).toEqual([200, { fine: true }]);
+    await until(() => isInState("ModelRelayServer", "STOPPED"), "the service has stopped", PATIENCE_MS);
+    expect(await sc("query", "ModelRelayServer")).toMatch(/WIN32_EXIT_CODE\s*: 0 /);
+    await sc("delete", "ModelRelayServer");
+  },
+  WINDOWS_LIMIT_MS,
+);
+
+test.if(isHere)(
+  "[G8] a service that refuses its settings has stopped with its own exit code",
+  async () => {
+    await sc("create", "ModelRelayWorker", "binPath=", `"${toWindowsPath("modelrelay.exe")}" work --nonsense`, "start=", "demand");
+    await sc("start", "ModelRelayWorker");
+    const hasFailed = async () => /SERVICE_EXIT_CODE\s*: 2 /.test(await sc("query", "ModelRelayWorker"));
+    await until(hasFailed, "the refusal is the service's exit code", PATIENCE_MS);
+    expect(await isInState("ModelRelayWorker", "STOPPED")).toBe(true);
+    expect(await sc("query", "ModelRelayWorker")).toMatch(/WIN32_EXIT_CODE\s*: 1066 /);
+    await sc("delete", "ModelRelayWorker");
+  },
+  WINDOWS_LIMIT_MS,
+);
