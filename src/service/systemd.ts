@@ -130,7 +130,8 @@ function systemSandbox(service: Service): readonly string[] {
     "User=modelrelay",
     "DynamicUser=yes",
     ...(service.role === "serve" ? ["StateDirectory=modelrelay", "StateDirectoryMode=0700"] : []),
-    ...service.writes.map((path) => `ReadWritePaths=${quoteItem(path)}`),
+    // With the dash one that is not there yet is for the program to complain of, in words.
+    ...service.writes.map((path) => `ReadWritePaths=${quoteItem(`-${path}`)}`),
     ...sandbox,
   ];
 }

@@ -175,3 +175,10 @@ test("[G4] status says how things stand and where the log is; its exit code says
   expect(out).toContain(`yes, ${join(here.home, UNIT)}`);
   expect(out).toMatch(/enabled +enabled\nrunning +active\nlog +journalctl --user -u modelrelay-server -n 50\n/);
 });
+
+test("[G4] a level of the log that was a variable becomes a flag the service takes", async () => {
+  using here = new StandIn();
+  const installed = await here.run(INSTALL, { LOG_LEVEL: "debug" });
+  expect(installed.code).toBe(0);
+  expect(here.read(UNIT)).toContain(" --log-level=debug");
+});

@@ -14,9 +14,10 @@ const EVENT_SOURCES: ReadonlyMap<string, string> = new Map([
 export async function runAsServiceIfAsked(command: string | undefined, run: () => Promise<number>): Promise<number> {
   const source = EVENT_SOURCES.get(command ?? "");
   if (process.platform !== "win32" || source === undefined) return await run();
-  const { createServiceControlManager, isStartedByServiceManager, openEventLog } = await import("../../service/windows-api.ts");
-  if (!isStartedByServiceManager()) return await run();
+  const windows = await loadIfStartedAsService();
+  if (windows === null) return await run();
 
+  const { createServiceControlManager, openEventLog } = windows;
   const { runAsService } = await import("../../service/windows-service.ts");
   const writeEvent = openEventLog(source);
   replaceStandardError((text) => {
@@ -35,6 +36,16 @@ export async function runAsServiceIfAsked(command: string | undefined, run: () =
     requestStop: () => void process.emit("SIGTERM", "SIGTERM"),
   };
   return (await runAsService(work, createServiceControlManager(systemClock), systemClock)) ?? (await run());
+}
+
+/** Null: this is no service, or the runtime cannot call Windows directly on this processor; a command at a terminal works all the same. */
+async function loadIfStartedAsService(): Promise<typeof import("../../service/windows-api.ts") | null> {
+  try {
+    const windows = await import("../../service/windows-api.ts");
+    return windows.isStartedByServiceManager() ? windows : null;
+  } catch {
+    return null;
+  }
 }
 
 /**

@@ -60,6 +60,8 @@ export function readInstallRequest(role: Role, args: readonly string[], { env, c
     if (option.flag === "data-dir") writes.push(value);
     if (option.flag === "log-file") writes.push(dirname(value));
   }
+  // Variables are read more leniently than flags; what has become a flag must not be what the service refuses.
+  parseOptions(role, table, flags, {});
   return { service: { role, name: choices.name, program, flags, inputs, writes, secrets, drainTimeoutMs }, choices };
 }
 
