@@ -43,7 +43,7 @@ async function runLineOrExplain(args: readonly string[], world: CommandWorld): P
 
 /** Resolves to the exit code. */
 async function runLine(args: readonly string[], world: CommandWorld): Promise<number> {
-  if (isVersionFlag(args[0])) return printVersion(world);
+  if (isVersionFlag(args[0]) || args[0] === "version") return printVersion(world);
   const found = await findCommand(args);
   if (found.kind === "group") return await showGroup(found, world);
   const own = found.args.includes("--") ? found.args.slice(0, found.args.indexOf("--")) : found.args;

@@ -3,7 +3,8 @@ import { toWindowsCommandLine } from "./quoting.ts";
 import { withSecretsInFiles } from "./secret-files.ts";
 import { describeService, nameOf, type Places, type Service, type ServiceId, type Step } from "./service.ts";
 
-export function planWindowsInstall(service: Service, places: Places): readonly Step[] {
+/** @param isThere whether a service of that name is installed; then it is made what is asked for now */
+export function planWindowsInstall(service: Service, places: Places, isThere: boolean): readonly Step[] {
   const name = nameOf(service, "windows");
   const { flags, steps } = withSecretsInFiles(service, places, name);
   const line = toWindowsCommandLine([...service.program, service.role, ...flags]);
@@ -14,15 +15,13 @@ export function planWindowsInstall(service: Service, places: Places): readonly S
     // Inherited rights go: only the system and administrators are left. Known by number, since their names are translated.
     ...steps.map((step) => run(["icacls.exe", pathOf(step), "/inheritance:r", "/grant:r", "*S-1-5-18:R", "*S-1-5-32-544:F"])),
     ...eventSource(nameOf({ role: service.role, name: null }, "windows")).map((command) => run(command)),
-    // One that runs would keep its old command line; this one waits until it has stopped.
-    run(["net.exe", "stop", name], true),
-    // The first fails where the service is there already, and then the second makes it what is asked for now.
-    run(["sc.exe", "create", name, ...settings], true),
-    run(["sc.exe", "config", name, ...settings]),
+    // One that runs would keep its old command line; this waits until it has stopped.
+    ...(isThere ? [run(["net.exe", "stop", name], true)] : []),
+    run(["sc.exe", isThere ? "config" : "create", name, ...settings]),
     run(["sc.exe", "description", name, DESCRIPTIONS[service.role]]),
     run(["sc.exe", "failure", name, "reset=", "86400", "actions=", "restart/5000/restart/5000/restart/60000"]),
     // Without this only a crash counts as a failure, and not an end with an exit code.
-    run(["sc.exe", "failureflag", name, "1"]),
+    run(["sc.exe", "failureflag", name, "1"], true),
     run(["sc.exe", "start", name]),
   ];
 }

@@ -93,7 +93,7 @@ test("[G5] secrets given as values are in no definition and no command line, and
     planSystemdInstall(HOSTILE, SYSTEM),
     planSystemdInstall(HOSTILE, USER),
     planLaunchdInstall(HOSTILE, SYSTEM),
-    planWindowsInstall(HOSTILE, SYSTEM),
+    planWindowsInstall(HOSTILE, SYSTEM, false),
   ];
   for (const steps of plans) {
     const holding = steps.filter(
@@ -144,15 +144,21 @@ test.if(canReadPropertyLists)("[G6] a written property list is one, and says wha
 });
 
 test("[G7] Windows gets the whole command line in one piece, restarts after failures and an event source", () => {
-  const commands = planWindowsInstall(HOSTILE, { ...SYSTEM, settings: String.raw`C:\ProgramData\modelrelay` }).flatMap((step) =>
-    step.kind === "run" ? [step.command] : [],
-  );
+  const places = { ...SYSTEM, settings: String.raw`C:\ProgramData\modelrelay` };
+  const commandsOf = (isThere: boolean) =>
+    planWindowsInstall(HOSTILE, places, isThere).flatMap((step) => (step.kind === "run" ? [step.command] : []));
+  const commands = commandsOf(false);
   const create = commands.find(([program, verb]) => program === "sc.exe" && verb === "create")!;
   expect(create.slice(2, 4)).toEqual(["ModelRelayWorker-gpu0", "binPath="]);
   expect(create[4]).toStartWith(String.raw`/bin/true work "--worker-name=50% \"off\" $HOME; \ it's" "--models=a b,`);
   expect(create[4]).toContain("ModelRelayWorker-gpu0.backend-api-key");
-  expect(commands.find(([, verb]) => verb === "config")).toEqual(["sc.exe", "config", ...create.slice(2)]);
   const ofVerb = (verb: string) => commands.filter((command) => command[1] === verb).length;
   expect([ofVerb("failure"), ofVerb("failureflag"), ofVerb("start"), ofVerb("add")]).toEqual([1, 1, 1, 2]);
   expect(commands.find(([program]) => program === "icacls.exe")).toContain("/inheritance:r");
+  // One that is there is stopped and made what is asked for now.
+  const again = commandsOf(true);
+  expect(again.filter(([, verb]) => verb === "create")).toEqual([]);
+  const config = again.findIndex(([, verb]) => verb === "config");
+  expect(again[config]).toEqual(["sc.exe", "config", ...create.slice(2)]);
+  expect(again[config - 1]).toEqual(["net.exe", "stop", "ModelRelayWorker-gpu0"]);
 });

@@ -131,3 +131,35 @@ test.if(isHere)(
   },
   WINDOWS_LIMIT_MS,
 );
+
+test.if(isHere)(
+  "[G7] service install, status and uninstall do so on a Windows",
+  async () => {
+    const machine = windows!.machine("");
+    const service = async (...args: readonly string[]) => {
+      const command = [wine(), join(folder(), "modelrelay.exe"), "service", ...args];
+      const child = Bun.spawn(command, { env: { ...machine.env }, cwd: folder(), stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+      const [code, out, err] = await within(
+        Promise.all([child.exited, child.stdout.text(), child.stderr.text()]),
+        args.join(" "),
+        PATIENCE_MS,
+      );
+      return { code, out, err };
+    };
+    const installed = await service("install", "work", "--name", "gpu0", "--worker-secret", SECRET, "--proxy-url", "http://127.0.0.1:9");
+    expect(installed).toEqual({ code: 0, out: "", err: expect.stringContaining("ModelRelayWorker-gpu0 is installed") });
+    await until(() => isInState("ModelRelayWorker-gpu0", "RUNNING"), "the service runs", PATIENCE_MS);
+    const status = await service("status", "work", "--name", "gpu0");
+    expect({ code: status.code, out: status.out }).toEqual({
+      code: 0,
+      out: expect.stringMatching(/installed +yes\n[^]*running +running\n/),
+    });
+    expect(await service("uninstall", "work", "--name", "gpu0")).toMatchObject({ code: 0 });
+    await until(
+      async () => (await service("status", "work", "--name", "gpu0")).out.includes("installed  no"),
+      "the service is gone",
+      PATIENCE_MS,
+    );
+  },
+  WINDOWS_LIMIT_MS,
+);

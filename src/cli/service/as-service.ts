@@ -14,10 +14,9 @@ const EVENT_SOURCES: ReadonlyMap<string, string> = new Map([
 export async function runAsServiceIfAsked(command: string | undefined, run: () => Promise<number>): Promise<number> {
   const source = EVENT_SOURCES.get(command ?? "");
   if (process.platform !== "win32" || source === undefined) return await run();
-  const windows = await loadIfStartedAsService();
-  if (windows === null) return await run();
+  if (!(await isStartedAsService())) return await run();
 
-  const { createServiceControlManager, openEventLog } = windows;
+  const { createServiceControlManager, openEventLog } = await import("../../service/windows-api.ts");
   const { runAsService } = await import("../../service/windows-service.ts");
   const writeEvent = openEventLog(source);
   replaceStandardError((text) => {
@@ -38,13 +37,13 @@ export async function runAsServiceIfAsked(command: string | undefined, run: () =
   return (await runAsService(work, createServiceControlManager(systemClock), systemClock)) ?? (await run());
 }
 
-/** Null: this is no service, or the runtime cannot call Windows directly on this processor; a command at a terminal works all the same. */
-async function loadIfStartedAsService(): Promise<typeof import("../../service/windows-api.ts") | null> {
+/** Where the runtime cannot call Windows directly, as on some processors, a command at a terminal has to work all the same. */
+async function isStartedAsService(): Promise<boolean> {
   try {
-    const windows = await import("../../service/windows-api.ts");
-    return windows.isStartedByServiceManager() ? windows : null;
+    const { isStartedByServiceManager } = await import("../../service/windows-api.ts");
+    return isStartedByServiceManager();
   } catch {
-    return null;
+    return false;
   }
 }
 

@@ -15,7 +15,7 @@ export async function install(role: Role, args: readonly string[], { env, print,
   const { service: asked, choices } = readInstallRequest(role, args, { env, cwd: process.cwd(), program: [] });
   const machine = thisMachine(choices.user, env);
   const service = { ...asked, program: programOfThis(machine.places) };
-  const steps = planInstall(service, machine);
+  const steps = await planInstall(service, machine);
   if (choices.dryRun) {
     print(`${describeSteps(steps)}\n`);
     return 0;
@@ -30,7 +30,7 @@ export async function install(role: Role, args: readonly string[], { env, print,
 }
 
 /** @throws UsageError when a secret was given in a way that would have it shown */
-function planInstall(service: Service, { manager, places }: Machine): readonly Step[] {
+async function planInstall(service: Service, { manager, places, run }: Machine): Promise<readonly Step[]> {
   if (manager === "systemd") return planSystemdInstall(service, places);
   const homeless = service.secrets.find(({ fileFlag }) => fileFlag === null);
   if (homeless !== undefined) {
@@ -39,7 +39,9 @@ function planInstall(service: Service, { manager, places }: Machine): readonly S
       `--${homeless.flag}: put ${key} into a config file that only the service may read, and give --config PATH instead`,
     );
   }
-  return manager === "launchd" ? planLaunchdInstall(service, places) : planWindowsInstall(service, places);
+  if (manager === "launchd") return planLaunchdInstall(service, places);
+  const { code } = await run(["sc.exe", "query", nameOf(service, "windows")]);
+  return planWindowsInstall(service, places, code === 0);
 }
 
 function adviceFor(service: Service, { manager, places }: Machine): readonly string[] {
