@@ -11,7 +11,7 @@ export interface ChildEnd {
 }
 
 export interface Child {
-  /** Null when it ended before it could be looked at. */
+  /** Null when it ended before it could be looked at, or the system does not tell. */
   readonly identity: Identity | null;
   readonly ended: Promise<ChildEnd>;
   /** Asks it to end, and ends it when it has not after `graceMs`. */
@@ -44,8 +44,10 @@ export async function startChild({ command, env, directory, output, errors, cloc
     identity,
     ended,
     async stop(graceMs) {
-      signalGroup(identity, "SIGTERM");
-      const timer = clock.startTimer(graceMs, () => signalGroup(identity, "SIGKILL"));
+      // A child of this process cannot be mistaken for another one, also where the system did not tell when it started.
+      const send = (signal: NodeJS.Signals): void => (identity === null ? void child.kill(signal) : signalGroup(identity, signal));
+      send("SIGTERM");
+      const timer = clock.startTimer(graceMs, () => send("SIGKILL"));
       await ended;
       timer.stop();
     },

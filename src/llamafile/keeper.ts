@@ -17,7 +17,7 @@ export interface KeeperPlan {
   readonly port: number | null;
   readonly portRange: PortRange;
   /** What is written down, so that `restart` can do the same again. */
-  readonly record: Pick<RunState, "args" | "gpu_layers" | "context_size" | "proxy_url" | "max_concurrency">;
+  readonly record: Pick<RunState, "args" | "gpu_layers" | "context_size" | "proxy_url" | "provider" | "tls_ca" | "max_concurrency">;
   readonly toModelCommand: (port: number) => readonly string[];
   readonly modelEnv: Readonly<Record<string, string>>;
   /** Null: the model is not relayed. */

@@ -1,11 +1,8 @@
 // A port of the loopback that is free now, and that no model was given already.
-import { readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { CommandError } from "../base/errors.ts";
-import { Slug } from "./catalogue.ts";
 import type { Home } from "./home.ts";
-import { isUp, readRunState, statusNow } from "./run-state.ts";
-import * as v from "valibot";
+import { isUp, readRunState, slugsWithState, statusNow } from "./run-state.ts";
 
 export interface PortRange {
   readonly first: number;
@@ -23,16 +20,6 @@ export async function choosePort(home: Home, wanted: number | null, range: PortR
     if (!given.has(port) && (await isFree(port))) return port;
   }
   throw new CommandError(`no port from ${range.first} to ${range.last} is free; give --port, or a wider port-range`);
-}
-
-/** Every model that something is written down of. */
-export function slugsWithState(home: Home): readonly string[] {
-  try {
-    const names = readdirSync(home.state).flatMap((name) => (name.endsWith(".json") ? [name.slice(0, -".json".length)] : []));
-    return names.filter((name) => v.is(Slug, name)).toSorted();
-  } catch {
-    return [];
-  }
 }
 
 async function isFree(port: number): Promise<boolean> {

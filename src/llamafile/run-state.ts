@@ -1,5 +1,5 @@
 // What is written down of a model that was started, and what can be said of it from that.
-import { rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { readJsonFile, writeAtomically } from "./atomic-file.ts";
@@ -25,6 +25,9 @@ const RunState = v.object({
   context_size: v.nullable(v.number()),
   /** Where its worker connects to; null: there is none. */
   proxy_url: v.nullable(v.string()),
+  /** Of its worker: the provider and the file of the CA, both null without one. */
+  provider: v.nullable(v.string()),
+  tls_ca: v.nullable(v.string()),
   max_concurrency: v.number(),
   started_at: v.number(),
   is_ready: v.boolean(),
@@ -62,6 +65,16 @@ export function writeRunState(home: Home, state: RunState): void {
 
 export function removeRunState(home: Home, slug: string): void {
   rmSync(statePath(home, slug), { force: true });
+}
+
+/** Every model that something is written down of. */
+export function slugsWithState(home: Home): readonly string[] {
+  try {
+    const names = readdirSync(home.state).flatMap((name) => (name.endsWith(".json") ? [name.slice(0, -".json".length)] : []));
+    return names.filter((name) => v.is(Slug, name)).toSorted();
+  } catch {
+    return [];
+  }
 }
 
 export function statusNow(home: Home, slug: string): RunStatus {

@@ -1,6 +1,6 @@
 // Models that run as processes of their own: started, asked, crashed, stopped, and never mistaken for another process.
 import { expect, test } from "bun:test";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { executableKind, startCommand } from "../../src/llamafile/executable.ts";
 import { identify, isAlive, signalProcess } from "../../src/llamafile/identity.ts";
@@ -11,13 +11,14 @@ import { until } from "../support/until.ts";
 import { Scene } from "./scene.ts";
 
 const LONG_MS = 60_000;
+const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
 test(
   "[F10] run waits until the model answers, and leaves it running on the loopback, without this program's secrets",
   async () => {
     await using scene = new Scene();
     await scene.imports("mine");
-    scene.env = { WORKER_SECRET: "some-secret-of-mine", MODELRELAY_API_KEY: "mr-key" };
+    scene.env = { WORKER_SECRET: "some-secret-of-mine", MODELRELAY_API_KEY: "mr-key", BACKEND_API_KEY: "of-another-backend" };
     const started = await scene.run("run", "mine", "--context-size", "2048", "--", "--temp", "0.5", "--load-ms", "700");
     expect(started.err).toContain("mine: loading\n");
     const url = /runs at (http:\/\/127\.0\.0\.1:\d+) /.exec(started.out)?.[1] ?? "";
@@ -75,6 +76,8 @@ test(
     const range = `${taken.port}-${taken.port}`;
     expect((await scene.run("run", "mine", "--port-range", range)).err).toContain(`no port from ${taken.port} to ${taken.port} is free`);
     expect((await scene.run("run", "mine", "--", "--port", "1")).err).toContain("write --port PORT before the --");
+    await scene.run("config", "set", "default-args", "--", "--port=1");
+    expect((await scene.run("run", "mine")).err).toContain("write --port PORT before the --");
   },
   LONG_MS,
 );
@@ -252,6 +255,8 @@ test("[F12] what can be said of a model follows from what is written down and wh
     gpu_layers: null,
     context_size: null,
     proxy_url: null,
+    provider: null,
+    tls_ca: null,
     max_concurrency: 1,
     started_at: 0,
     is_ready: true,
@@ -314,6 +319,25 @@ test(
 );
 
 test(
+  "[F13] one that cannot be stopped keeps none of the others running",
+  async () => {
+    await using scene = new Scene();
+    await scene.imports("mine");
+    await scene.run("run", "mine");
+    const { model } = scene.state("mine");
+    const damaged = join(scene.home.state, "another.json");
+    writeFileSync(damaged, "{");
+    const { code, out, err } = await scene.run("stop", "all");
+    rmSync(damaged);
+    expect(err).toContain(`${damaged} is damaged`);
+    expect(out).toBe("mine: stopped\n");
+    expect(code).toBe(1);
+    expect(isAlive(model)).toBe(false);
+  },
+  LONG_MS,
+);
+
+test(
   "[F16] in the foreground it stays, shows what the model says, and takes it down at a signal",
   async () => {
     await using scene = new Scene();
@@ -352,6 +376,24 @@ test(
   },
   LONG_MS,
 );
+
+test("[F17] logs --follow ends when nobody reads any more", async () => {
+  await using scene = new Scene();
+  await scene.imports("mine");
+  mkdirSync(scene.home.logs, { recursive: true });
+  const log = join(scene.home.logs, "mine.log");
+  writeFileSync(log, "before\n");
+  const env = { HOME: scene.folder, MODELRELAY_HOME: scene.home.root };
+  const unread = Bun.spawn([process.execPath, MAIN, "llamafile", "logs", "mine", "--follow"], {
+    env,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "ignore",
+  });
+  await unread.stdout.cancel();
+  writeFileSync(log, "after\n", { flag: "a" });
+  expect(await unread.exited).toBe(0);
+});
 
 test("[F17] a log does not grow without end: what it held goes to a second file, and its end is read quickly", async () => {
   await using scene = new Scene();

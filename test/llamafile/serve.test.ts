@@ -101,15 +101,15 @@ test(
 );
 
 test(
-  "[F16] restart starts it with the same port, arguments and relay",
+  "[F16] restart starts it with the same port, arguments, relay and provider, but for what its flags say",
   async () => {
     await using scene = new Scene();
     await using rig = new Rig();
-    const relay = await rig.relay();
+    const relay = await rig.relay(["--provider", "lab"]);
     await scene.imports("mine");
     expect((await scene.run("restart", "mine")).err).toContain("mine was not started");
     scene.env = { WORKER_SECRET: SECRET };
-    await scene.run("serve", "mine", "--proxy-url", relay.url, "--max-concurrency", "3", "--", "--temp", "0.7");
+    await scene.run("serve", "mine", "--proxy-url", relay.url, "--provider", "lab", "--max-concurrency", "3", "--", "--temp", "0.7");
     const before = scene.state("mine");
     const again = await scene.run("restart", "mine");
     expect(again.code).toBe(0);
@@ -117,9 +117,13 @@ test(
     expect(after).toMatchObject({ port: before.port, args: ["--temp", "0.7"], proxy_url: before.proxy_url, max_concurrency: 3 });
     expect(after.model?.pid).not.toBe(before.model?.pid);
     expect(isAlive(before.model)).toBe(false);
+    expect(after.provider).toBe("lab");
+    expect(await scene.run("restart", "mine", "--max-concurrency", "5")).toMatchObject({ code: 0 });
+    const changed = scene.state("mine");
+    expect(changed).toMatchObject({ port: before.port, provider: "lab", max_concurrency: 5 });
     scene.env = {};
     expect(await scene.run("restart", "mine")).toMatchObject({ code: 2 });
-    expect(isAlive(after.model)).toBe(true);
+    expect(isAlive(changed.model)).toBe(true);
   },
   LONG_MS,
 );

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import * as v from "valibot";
 import { DOCTOR_OPTIONS } from "../../src/cli/llamafile/options.ts";
 import { readLine } from "../../src/cli/llamafile/settings.ts";
@@ -37,6 +37,8 @@ test("[F20] settings are kept in a file for the owner alone, and a secret is sho
   expect((await scene.run("config", "get", "worker-secret")).out).toBe("********WXYZ\n");
   expect((await scene.run("config", "get", "gpu_layers")).out).toBe("20\n");
   expect((await scene.run("config", "unset", "gpu-layers")).code).toBe(0);
+  expect((await scene.run("config", "set", "tls-ca", "ca.pem")).out).toBe(`tls-ca = ${resolve("ca.pem")}\n`);
+  await scene.run("config", "unset", "tls-ca");
   expect(await scene.run("config", "get", "gpu-layers")).toMatchObject({ code: 1, out: "" });
   expect(Bun.TOML.parse(readFileSync(scene.home.settings, "utf8"))).toEqual({
     worker_secret: secret,

@@ -33,7 +33,9 @@ for (let at = 0; at < args.length; at++) {
 
 console.error(`process: ${process.pid}`);
 console.error(`arguments: ${args.join(" ")}`);
-console.error(`secrets: ${["WORKER_SECRET", "MODELRELAY_API_KEY"].filter((name) => process.env[name] !== undefined).join(" ") || "none"}`);
+console.error(
+  `secrets: ${["WORKER_SECRET", "MODELRELAY_API_KEY", "BACKEND_API_KEY"].filter((name) => process.env[name] !== undefined).join(" ") || "none"}`,
+);
 if (!given.has("--server")) {
   console.error("error: nobody to chat with");
   process.exit(1);

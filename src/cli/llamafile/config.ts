@@ -1,4 +1,5 @@
 // `modelrelay llamafile config`: settings that last, so that the daily commands need no flags.
+import { resolve } from "node:path";
 import { UsageError } from "../../base/errors.ts";
 import { changeSettings, readSettings, type SettingValue } from "../../llamafile/settings-file.ts";
 import type { CommandBody, CommandGroup } from "../commands.ts";
@@ -106,7 +107,9 @@ function toValue({ flag, kind }: AnySetting, text: string): SettingValue {
     const advice = outcome.advice === undefined ? "" : `; ${outcome.advice}`;
     throw new UsageError(`${where}: ${kind.shape === "secret" ? "the value" : JSON.stringify(text)} is not ${kind.expects}${advice}`);
   }
-  return kind.shape === "secret" ? checkSecret(text, where) : text.trim();
+  if (kind.shape === "secret") return checkSecret(text, where);
+  // Whoever reads it later may be somewhere else.
+  return kind.completes === "path" ? resolve(text.trim()) : text.trim();
 }
 
 /** A secret typed as a word stays in the shell's history; from the standard input it does not. */

@@ -23,12 +23,10 @@ export const download: CommandBody = {
         world.tell(`${model.slug}: ${what}\n`);
         world.print(`${path}\n`);
       } catch (error) {
-        if (error instanceof Interrupted) return EXIT_INTERRUPTED;
+        if (error instanceof Interrupted) return error.exitCode;
         throw error;
       }
     }
     return 0;
   },
 };
-
-const EXIT_INTERRUPTED = 130;

@@ -5,14 +5,23 @@ import { type Downloaded, downloadModel } from "../../llamafile/download.ts";
 import type { Home } from "../../llamafile/home.ts";
 import { type Model, modelPath, sizeHere } from "../../llamafile/library.ts";
 import { showBytes } from "../../llamafile/quantity.ts";
+import { reasonOf } from "../../llamafile/reason.ts";
 import type { CommandWorld } from "../commands.ts";
 import type { OptionValues } from "../options/option.ts";
 import { processTerminal, startProgress } from "../progress.ts";
 import { listenForStopSignals } from "../stop-signals.ts";
 import type { DOWNLOAD_OPTIONS } from "./option-groups.ts";
 
-/** It was ended by Ctrl+C: nothing more is to be said. */
-export class Interrupted extends Error {}
+/** A stop signal ended it: nothing more is to be said. */
+export class Interrupted extends Error {
+  /** The one that says which signal it was. */
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super("stopped by a signal");
+    this.exitCode = exitCode;
+  }
+}
 
 type Wishes = OptionValues<typeof DOWNLOAD_OPTIONS>;
 
@@ -28,7 +37,7 @@ export async function getModel(home: Home, model: Model, world: CommandWorld, wi
   }
   const signals = listenForStopSignals();
   const stopping = new AbortController();
-  void signals.first.then(() => stopping.abort(new Interrupted()));
+  void signals.first.then((exitCode) => stopping.abort(new Interrupted(exitCode)));
   const view = createView(model, world);
   try {
     return await downloadModel(
@@ -96,7 +105,6 @@ function createView({ slug }: Model, { tell, clock }: CommandWorld) {
 
 function ignoreMissing(path: string) {
   return (error: unknown): void => {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    if (reason !== "ENOENT") throw new CommandError(`${path} cannot be removed (${reason})`);
+    if (reasonOf(error) !== "ENOENT") throw new CommandError(`${path} cannot be removed (${reasonOf(error)})`);
   };
 }

@@ -31,6 +31,8 @@ export async function keepHere(wishes: StartWishes, world: CommandWorld): Promis
       gpu_layers: wishes.gpuLayers,
       context_size: wishes.contextSize,
       proxy_url: relay?.proxyUrl ?? null,
+      provider: relay?.provider ?? null,
+      tls_ca: relay?.tlsCa ?? null,
       max_concurrency: relay?.maxConcurrency ?? 1,
     },
     toModelCommand: (port: number) => {

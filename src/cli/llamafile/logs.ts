@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { followLog, logPath, readTail } from "../../llamafile/log-file.ts";
 import type { CommandBody } from "../commands.ts";
 import { listenForStopSignals } from "../stop-signals.ts";
+import { writeNow } from "../write-now.ts";
 import { LOGS_OPTIONS } from "./options.ts";
 import { readLine } from "./settings.ts";
 import { MODEL_WORD, startedSlugOf } from "./words.ts";
@@ -21,13 +22,25 @@ export const logs: CommandBody = {
       throw new CommandError(`${slug} has said nothing yet: there is no ${path}. 'modelrelay llamafile run ${slug}' starts it`);
     }
     const { text, end } = readTail(path, values.lines);
-    world.print(text);
-    if (!values.follow) return 0;
+    if (!values.follow) {
+      world.print(text);
+      return 0;
+    }
     const signals = listenForStopSignals();
     const stopping = new AbortController();
     void signals.first.then(() => stopping.abort());
-    await followLog(path, end, world.print, world.clock, stopping.signal);
-    signals.stop();
+    // As `head` ends a pipe: whoever does not read any more waits for nothing.
+    const onText = (written: string): void => {
+      if (!writeNow(STANDARD_OUTPUT, written)) stopping.abort();
+    };
+    onText(text);
+    try {
+      await followLog(path, end, onText, world.clock, stopping.signal);
+    } finally {
+      signals.stop();
+    }
     return 0;
   },
 };
+
+const STANDARD_OUTPUT = 1;

@@ -30,7 +30,7 @@ export async function startInBackground(wishes: StartWishes, world: CommandWorld
       clock: world.clock,
     });
     // Both have it open; a name would only stay behind when this process is ended.
-    if (process.platform !== "win32") rmSync(notePath, { force: true });
+    if (process.platform !== "win32") removeNote(notePath);
     const failed = keeper.ended.then(() => {
       world.tell(readSince(log, logFrom, TAIL_LINES));
       throw new CommandError(readNote(note) ?? `${model.slug} ended before it answered`);
@@ -46,7 +46,7 @@ export async function startInBackground(wishes: StartWishes, world: CommandWorld
     return relay === null ? 0 : await Promise.race([reportRegistration(wishes, relay.proxyUrl, workerLogFrom, world), failed]);
   } finally {
     closeSync(note);
-    rmSync(notePath, { force: true });
+    removeNote(notePath);
   }
 }
 
@@ -118,6 +118,15 @@ function readSince(path: string, from: number, lines: number): string {
     .slice(-lines)
     .map((line) => `  ${line}\n`)
     .join("");
+}
+
+/** Windows may keep a file that the keeper has open; an empty one more in the state directory is no reason to fail. */
+function removeNote(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It stays.
+  }
 }
 
 /** What the keeper refused with, without its name before it. */

@@ -1,5 +1,6 @@
 // What is asked for when a model is started: the same for the terminal that asks and for the process that keeps the model.
 import { hostname } from "node:os";
+import { resolve } from "node:path";
 import { UsageError } from "../../base/errors.ts";
 import type { Home } from "../../llamafile/home.ts";
 import { WORKER_DRAIN_MS } from "../../llamafile/keeper.ts";
@@ -56,7 +57,9 @@ export function relayWishes(values: Values, origins: Origins, tell: (text: strin
         "or once and for all 'modelrelay llamafile config set worker-secret SECRET'",
     );
   }
-  const { tlsCa, provider, maxConcurrency } = values;
+  const { provider, maxConcurrency } = values;
+  // The keeper and the worker are started in a directory of their own.
+  const tlsCa = values.tlsCa === null ? null : resolve(values.tlsCa);
   return { proxyUrl: showUrl(values.proxyUrl), workerSecret, tlsCa, provider, maxConcurrency };
 }
 

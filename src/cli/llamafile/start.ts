@@ -21,7 +21,7 @@ export async function start(
   downloading: OptionValues<typeof DOWNLOAD_OPTIONS>,
 ): Promise<number> {
   const { home, model } = wishes;
-  checkPassedArguments(wishes.args);
+  checkPassedArguments([...wishes.defaultArgs, ...wishes.args]);
   if (!isForeground && isThereAlready(wishes, world)) return 0;
   try {
     const { path, sizeBytes } = await getModel(home, model, world, downloading);
@@ -29,13 +29,11 @@ export async function start(
     const fit = fitOf({ sizeBytes }, readMachine(thisWorld()));
     if (fit.kind === "no" && !isForeground) world.tell(`${model.slug}: this machine may be too small for it (${fit.reason})\n`);
   } catch (error) {
-    if (error instanceof Interrupted) return EXIT_INTERRUPTED;
+    if (error instanceof Interrupted) return error.exitCode;
     throw error;
   }
   return isForeground ? await keepHere(wishes, world) : await startInBackground(wishes, world);
 }
-
-const EXIT_INTERRUPTED = 130;
 
 /** @throws CommandError when it runs, but not as it is asked for */
 function isThereAlready({ home, model, relay, port }: StartWishes, { print }: CommandWorld): boolean {

@@ -1,7 +1,6 @@
 // `modelrelay llamafile status`: what was started, and how it does.
 import { showDuration } from "../../llamafile/quantity.ts";
-import { slugsWithState } from "../../llamafile/port.ts";
-import { isUp, modelUrl, type RunStatus, statusNow } from "../../llamafile/run-state.ts";
+import { isUp, modelUrl, type RunStatus, slugsWithState, statusNow } from "../../llamafile/run-state.ts";
 import type { CommandBody } from "../commands.ts";
 import { HOME_OPTIONS, JSON_OPTION } from "./option-groups.ts";
 import { readLine } from "./settings.ts";

@@ -12,13 +12,15 @@ export const stop: CommandBody = {
   async run(args, world) {
     const { values, words, home } = readLine("stop", LINE, args, world.env);
     const slugs = stoppableSlugs(home, words);
-    // All at once: each may take its time.
-    await Promise.all(
+    // All at once, as each may take its time; one that cannot be ended leaves no other half stopped.
+    const stopped = await Promise.allSettled(
       slugs.map(async (slug) => {
         const how = await stopModel(home, slug, world.clock, values.graceMs);
         world.print(`${slug}: ${how === "killed" ? "ended by force, as it did not listen" : how}\n`);
       }),
     );
+    const failure = stopped.find((each) => each.status === "rejected");
+    if (failure !== undefined) throw failure.reason;
     if (slugs.length === 0) world.tell("No model runs.\n");
     return 0;
   },

@@ -25,6 +25,9 @@ const SECRETS = [
   "MODELRELAY_ADMIN_TOKEN_FILE",
   "MODELRELAY_API_KEY",
   "MODELRELAY_API_KEY_FILE",
+  // Of another backend: it is no business of the llamafile, nor of its worker.
+  "BACKEND_API_KEY",
+  "BACKEND_API_KEY_FILE",
   "DATABASE_URL",
 ];
 // What would send a worker's log elsewhere, or give it other settings than it is started with.

@@ -3,7 +3,7 @@ import { CommandError } from "../../base/errors.ts";
 import { ALL } from "../../llamafile/catalogue.ts";
 import type { Home } from "../../llamafile/home.ts";
 import { findModel, type Model, readLibrary } from "../../llamafile/library.ts";
-import { slugsWithState } from "../../llamafile/port.ts";
+import { slugsWithState } from "../../llamafile/run-state.ts";
 import type { PassedWords, WordSlot } from "../options/words.ts";
 
 export const MODEL_WORD: WordSlot = {
