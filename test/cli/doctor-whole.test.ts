@@ -9,6 +9,7 @@ import { politely } from "../support/fake-backend-answers.ts";
 import { streamEvents } from "../support/fake-backend-events.ts";
 import { startTestRelay } from "../support/running-relay.ts";
 import { startTestWorker } from "../support/running-worker.ts";
+import { until } from "../support/until.ts";
 import { startWholePath } from "../support/whole-path.ts";
 import { diagnose, NOBODY } from "./doctor-run.ts";
 import { runCli } from "./run-cli.ts";
@@ -67,7 +68,7 @@ describe("through the relay", () => {
     await using relay = startTestRelay();
     await using worker = startTestWorker({ relay, backend, models: ["demo"] });
     await relay.workers(1);
-    expect(worker.status().connection).toBe("registered");
+    await until(() => worker.status().connection === "registered", "the worker knows it too");
     for (const isBuffering of [true, false]) {
       const proxy = Bun.serve({
         hostname: "127.0.0.1",

@@ -17,6 +17,10 @@ import {
   startScene,
 } from "./scene.ts";
 
+test("with CI=true nothing is left out: Caddy is there to test with", () => {
+  if (process.env["CI"] === "true") expect(CADDY_MISSING).toBeNull();
+});
+
 describe.if(CADDY_MISSING === null)("behind Caddy", () => {
   let scene: Scene<FrontServer>;
 

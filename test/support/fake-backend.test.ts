@@ -104,7 +104,8 @@ describe("streams", () => {
       expect(new TextDecoder().decode(reader.bytes)).toBe(EVENTS.join(""));
       expect(events.length).toBe(EVENTS.length);
       expect(reader.end?.kind).toBe("clean");
-      if (slicing !== "whole") expect(reader.reads).toBeGreaterThan(1);
+      // A few pieces may well arrive at once; so many do not.
+      if (slicing === 1) expect(reader.reads).toBeGreaterThan(1);
     });
   }
 
