@@ -18,7 +18,7 @@ async function main(): Promise<number> {
   const world: CommandWorld = {
     env: process.env,
     clock: systemClock,
-    print: (text) => writeNow(STANDARD_OUTPUT, text),
+    print: (text) => writeNow(STANDARD_OUTPUT, text, (code) => (lostOutput = code)),
     tell: (text) => writeNow(STANDARD_ERROR, text),
   };
   try {
@@ -27,7 +27,8 @@ async function main(): Promise<number> {
       return await answerCompletionsFlag(named, args, world);
     }
     const line = isNamed ? [named, ...args] : args;
-    return await runAsServiceIfAsked(line[0], async () => await runLineOrExplain(line, world));
+    const exitCode = await runAsServiceIfAsked(line[0], async () => await runLineOrExplain(line, world));
+    return lostOutput === null || exitCode !== 0 ? exitCode : explain(new CommandError(explainLoss(lostOutput)), world);
   } catch (error) {
     return explain(error, world);
   }
@@ -95,6 +96,11 @@ function explain(error: unknown, { tell }: CommandWorld): number {
   return EXIT_FAILURE;
 }
 
+function explainLoss(code: string): string {
+  const why = code === "ENOSPC" ? "the disk is full" : code;
+  return `the standard output cannot be written to (${why}), so what should have gone there is lost`;
+}
+
 function isVersionFlag(word: string | undefined): boolean {
   return word === "--version" || word === "-V";
 }
@@ -103,6 +109,9 @@ function isVersionFlag(word: string | undefined): boolean {
 function isCompletionsFlag(word: string | undefined): boolean {
   return word !== undefined && /^--completions(=|$)/.test(word);
 }
+
+// Of a secret that is shown once, nobody may think that it was.
+let lostOutput: string | null = null;
 
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;

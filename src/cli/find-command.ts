@@ -2,7 +2,7 @@
 import { UsageError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { type Command, type CommandBody, type CommandGroup, COMMANDS, isGroup } from "./commands.ts";
-import { didYouMean } from "./options/suggest.ts";
+import { didYouMean, didYouMeanCommand } from "./options/suggest.ts";
 
 /** A command with the words that lead to it. */
 export interface FoundCommand {
@@ -26,6 +26,7 @@ export type Found =
 
 /** @throws UsageError naming the nearest command when a word means none */
 export async function findCommand(args: readonly string[], commands: readonly Command[] = COMMANDS): Promise<Found> {
+  if (args[0] === "help" && args.length > 1) return await findCommand([...args.slice(1), "--help"], commands);
   let group: FoundGroup = { path: "", summary: "", group: { commands } };
   for (const [at, word] of args.entries()) {
     if (isHelpWord(word)) return { kind: "group", group, isHelpAsked: true };
@@ -65,5 +66,8 @@ function explainUnknown(word: string, { path, group }: FoundGroup): string {
   const before = path === "" ? "" : `${path} `;
   const list = `${path === "" ? "The commands" : `The commands of ${path}`} are ${names.join(", ")}`;
   if (word.startsWith("-") && path !== "") return `${path} needs a command before its flags. ${list}`;
-  return `unknown command ${before}${printable(word)}${didYouMean(word, names, before)} ${list}`;
+  const isFlag = /^--?[a-z]/.test(word);
+  if (isFlag)
+    return `unknown flag ${printable(word)}${didYouMean(word, ["--help", "--version"])} A command comes before its flags. ${list}`;
+  return `unknown command ${before}${printable(word)}${didYouMeanCommand(word, names, before)} ${list}`;
 }

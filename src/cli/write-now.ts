@@ -3,9 +3,9 @@ import { writeSync } from "node:fs";
 
 /**
  * A reader that does not keep up with a non-blocking pipe costs lines after a short wait, never the process;
- * a reader that is gone costs all of them. False: it is gone.
+ * a reader that is gone costs all of them. False: it is gone. `onRefused` hears why, unless the reader only had enough.
  */
-export function writeNow(descriptor: number, text: string): boolean {
+export function writeNow(descriptor: number, text: string, onRefused: (code: string) => void = () => {}): boolean {
   if (descriptor === STANDARD_ERROR && insteadOfStandardError !== null) {
     insteadOfStandardError(text);
     return true;
@@ -16,7 +16,9 @@ export function writeNow(descriptor: number, text: string): boolean {
     try {
       written += writeSync(descriptor, bytes, written);
     } catch (error) {
-      if (!(error instanceof Error) || !("code" in error) || error.code !== "EAGAIN") return false;
+      const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+      if (code !== "EAGAIN" && code !== "EPIPE") onRefused(code);
+      if (code !== "EAGAIN") return false;
       tries++;
       Bun.sleepSync(RETRY_MS);
     }

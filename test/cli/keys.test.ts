@@ -21,7 +21,7 @@ describe("create", () => {
     expect(key).toMatchObject({ ...plainTerms("my app"), revokedAt: null });
     expect(err).toBe(
       `Created the key "my app" (id ${key!.id}, scopes infer, does not expire).\n` +
-        "This is its secret. It is shown only now, so keep it in a safe place:\n",
+        "Its secret goes to the standard output, this once; keep it in a safe place:\n",
     );
   });
 

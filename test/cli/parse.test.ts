@@ -100,6 +100,9 @@ describe("refusals", () => {
   test.each<[readonly string[], string]>([
     [["--listn", ":80"], `unknown flag --listn; did you mean --listen? ${ALL}`],
     [["--listn=:80"], `unknown flag --listn; did you mean --listen? ${ALL}`],
+    [["--port", "80"], `unknown flag --port; did you mean --listen? ${ALL}`],
+    [["--host=0.0.0.0"], `unknown flag --host; did you mean --listen? ${ALL}`],
+    [["--constructor"], `unknown flag --constructor. ${ALL}`],
     [["-l"], `unknown flag -l. ${ALL}`],
     [["--no-listen"], "--no-listen: --listen takes a value and cannot be negated"],
     [["--no-require-api-keys=true"], "--no-require-api-keys takes no value; write --require-api-keys=true instead"],

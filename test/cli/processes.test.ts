@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { VERSION } from "../../src/base/version.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { runCli } from "./run-cli.ts";
+import { MAIN, runCli, runCliInto } from "./run-cli.ts";
 
 const SECRET = { WORKER_SECRET: "mysecret" };
 const NAMES = COMMANDS.map(({ name }) => name).join(", ");
@@ -11,7 +11,12 @@ test.each<[readonly string[], Readonly<Record<string, string>>, string]>([
   [["serve", "--listn"], {}, "unknown flag --listn; did you mean --listen? 'modelrelay serve --help' lists all flags"],
   [["serv"], {}, `unknown command serv; did you mean serve? The commands are ${NAMES}`],
   [["constructor"], {}, `unknown command constructor. The commands are ${NAMES}`],
-  [["--listen", ":80"], {}, `unknown command --listen. The commands are ${NAMES}`],
+  [["--listen", ":80"], {}, `unknown flag --listen. A command comes before its flags. The commands are ${NAMES}`],
+  [["--verison"], {}, `unknown flag --verison; did you mean --version? A command comes before its flags. The commands are ${NAMES}`],
+  [["worker"], {}, `unknown command worker; did you mean work? The commands are ${NAMES}`],
+  [["help", "keys", "lits"], {}, "unknown command keys lits; did you mean keys list? The commands of keys are create, list, revoke"],
+  [["keys", "delete", "x"], {}, "unknown command keys delete; did you mean keys revoke? The commands of keys are create, list, revoke"],
+  [["work", "--backend", "x"], {}, "unknown flag --backend; did you mean --backend-url? 'modelrelay work --help' lists all flags"],
   [["serve", "extra"], SECRET, "unexpected argument \"extra\". 'modelrelay serve --help' lists all flags"],
   [["work", "--max-concurrency", "none"], SECRET, '--max-concurrency: "none" is not a whole number from 1 to 4096'],
   [["serve"], { ...SECRET, BODY_LIMIT_MB: "lots" }, 'variable BODY_LIMIT_MB: "lots" is not a whole number of MiB from 1 to 64'],
@@ -50,8 +55,25 @@ test("[K15] --version says the version, with and without a command", async () =>
   const expected = { code: 0, out: `modelrelay ${VERSION} (source, ${process.platform}-${process.arch})\n`, err: "" };
   expect(await runCli(["--version"])).toEqual(expected);
   expect(await runCli(["-V"])).toEqual(expected);
+  expect(await runCli(["version"])).toEqual(expected);
   expect(await runCli(["serve", "--version"])).toEqual(expected);
   expect(await runCli(["--version"], {}, "modelrelay-server")).toEqual(expected);
+});
+
+test.each([
+  [["help"], ["--help"]],
+  [
+    ["help", "keys"],
+    ["keys", "--help"],
+  ],
+  [
+    ["help", "keys", "create"],
+    ["keys", "create", "--help"],
+  ],
+])("[K15] modelrelay %j is modelrelay %j", async (words, flagged) => {
+  const help = await runCli(words);
+  expect({ code: help.code, err: help.err }).toEqual({ code: 0, err: "" });
+  expect(help.out).toBe((await runCli(flagged)).out);
 });
 
 test("[K15] --help goes to the standard output with exit code 0; no command at all gets it too, as a refusal", async () => {
@@ -64,4 +86,21 @@ test("[K15] --help goes to the standard output with exit code 0; no command at a
   expect(await runCli(["keys", "--help"])).toMatchObject({ code: 0, err: "", out: keys.err });
   const serve = await runCli(["serve", "--help"]);
   expect({ code: serve.code, err: serve.err }).toEqual({ code: 0, err: "" });
+});
+
+test.skipIf(process.platform !== "linux")(
+  "[K25] output that a full disk does not take is a failure, also of a command that did its work",
+  async () => {
+    expect(await runCliInto(Bun.file("/dev/full"), ["completions", "bash"])).toEqual({
+      code: 1,
+      out: "",
+      err: "modelrelay: the standard output cannot be written to (the disk is full), so what should have gone there is lost\n",
+    });
+  },
+);
+
+test.skipIf(process.platform === "win32")("[K25] a reader that goes early is no failure", async () => {
+  const pipe = 'set -o pipefail; "$0" "$1" completions bash | true; echo "${PIPESTATUS[0]}"';
+  const child = Bun.spawn(["bash", "-c", pipe, process.execPath, MAIN], { stdout: "pipe", stderr: "pipe" });
+  expect([await child.stdout.text(), await child.stderr.text()]).toEqual(["0\n", ""]);
 });

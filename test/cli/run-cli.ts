@@ -10,7 +10,7 @@ export interface CliResult {
 
 type Variables = Readonly<Record<string, string>>;
 
-const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+export const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
 /** A process that stays up until it is told to stop. */
 export class RunningCli implements AsyncDisposable {
@@ -57,10 +57,21 @@ export class RunningCli implements AsyncDisposable {
 }
 
 function spawnCli(args: readonly string[], env: Variables = {}, argv0?: string) {
+  return Bun.spawn([process.execPath, MAIN, ...args], spawnOptions(env, argv0));
+}
+
+function spawnOptions(env: Variables, argv0?: string) {
   // A key store of whoever runs the tests is none of theirs.
   const clean = { PATH: process.env["PATH"] ?? "", XDG_STATE_HOME: "/nonexistent", ...env };
   const options = { env: clean, stdin: "ignore", stdout: "pipe", stderr: "pipe" } as const;
-  return Bun.spawn([process.execPath, MAIN, ...args], argv0 === undefined ? options : { ...options, argv0 });
+  return argv0 === undefined ? options : { ...options, argv0 };
+}
+
+/** With the standard output in a file, `out` is empty. */
+export async function runCliInto(stdout: ReturnType<typeof Bun.file>, args: readonly string[]): Promise<CliResult> {
+  const child = Bun.spawn([process.execPath, MAIN, ...args], { ...spawnOptions({}), stdout });
+  const [code, err] = await Promise.all([child.exited, child.stderr.text()]);
+  return { code, out: "", err };
 }
 
 export async function runCli(args: readonly string[], env: Variables = {}, argv0?: string): Promise<CliResult> {

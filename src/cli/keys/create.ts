@@ -31,7 +31,7 @@ export const createKey: CommandBody = {
     }
     const end = key.expires_at === null ? "does not expire" : `expires ${new Date(key.expires_at * 1000).toISOString()}`;
     world.tell(`Created the key ${quote(key.name)} (id ${key.id}, scopes ${key.scopes.join(", ")}, ${end}).\n`);
-    world.tell("This is its secret. It is shown only now, so keep it in a safe place:\n");
+    world.tell("Its secret goes to the standard output, this once; keep it in a safe place:\n");
     world.print(`${key.secret}\n`);
     return 0;
   },

@@ -2,7 +2,7 @@
 import { UsageError } from "../../base/errors.ts";
 import type { AnyOption, GivenText, OptionTable } from "./option.ts";
 import { printable, quote } from "../../base/printable.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean, didYouMeanFlag } from "./suggest.ts";
 
 /**
  * The text given for each option, by its key in the table. A list given several times is joined with commas.
@@ -72,7 +72,7 @@ class FlagReader {
 
   #refuseUnknown(written: string): never {
     const name = written.replace(/^-+/, "");
-    const advice = didYouMean(name, [...this.#byFlag.keys()], "--");
+    const advice = didYouMeanFlag(name, [...this.#byFlag.keys()]);
     throw new UsageError(`unknown flag ${printable(written)}${advice} 'modelrelay ${this.#command} --help' lists all flags`);
   }
 

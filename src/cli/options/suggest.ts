@@ -6,3 +6,66 @@ export function didYouMean(wrong: string, known: readonly string[], prefix = "")
   const [nearest] = nearestNames(wrong, known, 1);
   return nearest === undefined ? "." : `; did you mean ${prefix}${nearest}?`;
 }
+
+/** As above, for a flag: what other programs call it counts more than its letters. */
+export function didYouMeanFlag(wrong: string, known: readonly string[]): string {
+  const meant = lookUp(NAMES_ELSEWHERE, wrong).find((flag) => known.includes(flag));
+  return meant === undefined ? didYouMean(wrong, known, "--") : `; did you mean --${meant}?`;
+}
+
+/** As above, for a command. */
+export function didYouMeanCommand(wrong: string, known: readonly string[], prefix: string): string {
+  const meant = lookUp(COMMANDS_ELSEWHERE, wrong).find((name) => known.includes(name));
+  return meant === undefined ? didYouMean(wrong, known, prefix) : `; did you mean ${prefix}${meant}?`;
+}
+
+function lookUp(names: Readonly<Record<string, readonly string[]>>, wrong: string): readonly string[] {
+  return Object.hasOwn(names, wrong) ? names[wrong]! : [];
+}
+
+const NAMES_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
+  port: ["listen"],
+  host: ["listen"],
+  bind: ["listen"],
+  address: ["listen"],
+  url: ["proxy-url"],
+  "base-url": ["url", "proxy-url"],
+  relay: ["proxy-url", "url"],
+  "relay-url": ["proxy-url", "url"],
+  server: ["proxy-url", "url"],
+  "proxy-url": ["url"],
+  backend: ["backend-url"],
+  upstream: ["backend-url"],
+  secret: ["worker-secret-file"],
+  "secret-file": ["worker-secret-file"],
+  token: ["admin-token-file", "api-key-file", "worker-secret-file"],
+  "token-file": ["admin-token-file"],
+  key: ["api-key-file", "tls-key"],
+  cert: ["tls-cert"],
+  ca: ["tls-ca"],
+  cacert: ["tls-ca"],
+  name: ["worker-name"],
+  model: ["models"],
+  parallel: ["max-concurrency", "max-concurrent", "concurrency"],
+  slots: ["max-concurrency", "max-slots"],
+  verbose: ["log-level"],
+  debug: ["log-level"],
+  ttl: ["expires"],
+};
+
+const COMMANDS_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
+  ls: ["list"],
+  add: ["create", "install"],
+  new: ["create"],
+  rm: ["revoke", "uninstall"],
+  delete: ["revoke", "uninstall", "rm"],
+  remove: ["revoke", "uninstall", "rm"],
+  relay: ["serve"],
+  server: ["serve"],
+  worker: ["work"],
+  agent: ["work"],
+  demo: ["up"],
+  check: ["doctor"],
+  key: ["keys"],
+  completion: ["completions"],
+};
