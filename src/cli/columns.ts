@@ -28,6 +28,11 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
   return [toLine(columns.map(({ head }) => head)), ...rows.map(toLine)];
 }
 
+/** Columns of the terminal that the standard output is; a file has no width, and the next program wants all of it. */
+export function outputWidth(): number {
+  return process.stdout.isTTY ? process.stdout.columns || USUAL_COLUMNS : Infinity;
+}
+
 /** Padded to `width`, or cut with a sign that it was. */
 export function fitCell(text: string, width: number, isRight = false): string {
   const missing = width - Bun.stringWidth(text);
@@ -47,6 +52,7 @@ export function cutLine(text: string, width: number): string {
 }
 
 const GAP = "  ";
+const USUAL_COLUMNS = 80;
 
 function keptColumns(columns: readonly Column[], widths: readonly number[], width: number): readonly number[] {
   let kept = columns.map((_, at) => at);

@@ -1,6 +1,6 @@
 // `modelrelay health` against servers that are well, unwell and not there.
 import { expect, test } from "bun:test";
-import { unary } from "../support/fake-backend-answers.ts";
+import { hangMidStream, unary } from "../support/fake-backend-answers.ts";
 import type { Answer } from "../support/fake-backend-exchange.ts";
 import { startFakeBackend } from "../support/fake-backend.ts";
 import { runCli } from "./run-cli.ts";
@@ -17,6 +17,16 @@ test.each<[string, Answer, number, RegExp]>([
     const result = await runCli(["health", "--url", server.url]);
     expect({ code: result.code, err: result.err }).toEqual({ code, err: "" });
     expect(result.out).toMatch(line);
+  } finally {
+    await server.stop();
+  }
+});
+
+test("[K19] a relay whose answer does not come to its end is one that did not answer", async () => {
+  const server = startFakeBackend(hangMidStream(["x"]));
+  try {
+    const { code, out } = await runCli(["health", "--url", server.url, "--timeout", "0.3"]);
+    expect([code, out]).toEqual([1, `unhealthy: the relay at ${server.url} did not answer in 0.3 s; --timeout gives it longer\n`]);
   } finally {
     await server.stop();
   }

@@ -9,6 +9,7 @@ import { defaultHome } from "../../src/llamafile/home.ts";
 import { findModel, type Model, readLibrary } from "../../src/llamafile/library.ts";
 import { type Machine, type MachineWorld, readMachine } from "../../src/llamafile/machine.ts";
 import { isSafeUrl } from "../../src/llamafile/safe-url.ts";
+import { TerminalCli } from "../cli/terminal-cli.ts";
 import { catalogueOf, entryOf, Scene } from "./scene.ts";
 
 const GIB = 1024 ** 3;
@@ -25,6 +26,18 @@ test("[F1] the catalogue that comes along is a good one, of https addresses alon
   expect(models.length).toBe(28);
   expect(models.filter(({ url }) => !url.startsWith("https://"))).toEqual([]);
   expect(new Set(models.flatMap(({ tags }) => tags))).toEqual(new Set(["chat", "vision", "reasoning", "code", "embedding"]));
+});
+
+test("[O2] the list of models fits the terminal; a pipe gets all of it", async () => {
+  await using scene = new Scene();
+  const env = { HOME: scene.folder, MODELRELAY_HOME: scene.home.root };
+  await using narrow = new TerminalCli(["llamafile", "list"], { cols: 60, rows: 50 }, env);
+  expect(await narrow.exit()).toBe(0);
+  const lines = narrow.written.split(/\r?\n/).filter((line) => line !== "");
+  expect(lines).toHaveLength(29);
+  expect(lines.filter((line) => Bun.stringWidth(line) > 60)).toEqual([]);
+  expect(lines[0]).toMatch(/^MODEL +SIZE +FITS +STATE$/);
+  expect((await scene.run("list")).out).toMatch(/^MODEL +NAME +SIZE +LICENCE +TAGS +FITS +STATE\n/);
 });
 
 test("[F1] a word means the model of that slug, else the only one that begins so, else nothing: the nearest are named", () => {

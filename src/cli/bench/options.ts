@@ -1,8 +1,9 @@
 // Every option of `modelrelay bench`.
 import { API_NAMES } from "../../load/apis.ts";
 import { MODEL_NAME_MAX_CHARS } from "../../protocol/limits.ts";
-import { count, flag, oneOf, path, rate, seconds, secret, text } from "../options/kinds.ts";
+import { count, flag, oneOf, path, rate, seconds, text } from "../options/kinds.ts";
 import { option } from "../options/option.ts";
+import { apiKeyOptions, jsonOption } from "../options/standard.ts";
 import { relayOptions } from "../relay/options.ts";
 
 const TARGET = "Target";
@@ -39,22 +40,7 @@ export const BENCH_OPTIONS = {
     group: TARGET,
     help: "The model to ask for.",
   }),
-  apiKey: option({
-    flag: "api-key",
-    variables: ["MODELRELAY_API_KEY"],
-    kind: secret(),
-    fallback: null,
-    group: TARGET,
-    help: "The API key to send.",
-  }),
-  apiKeyFile: option({
-    flag: "api-key-file",
-    variables: ["MODELRELAY_API_KEY_FILE"],
-    kind: path(),
-    fallback: null,
-    group: TARGET,
-    help: "A file that holds the API key, which keeps it out of the process list.",
-  }),
+  ...apiKeyOptions(TARGET, "The API key to send."),
   requests: option({
     flag: "requests",
     variables: [],
@@ -151,12 +137,5 @@ export const BENCH_OPTIONS = {
       "Bodies to send instead: one JSON object, or one on each line, sent in turn. --model and --stream, where given, replace what " +
       "they say.",
   }),
-  json: option({
-    flag: "json",
-    variables: [],
-    kind: flag(),
-    fallback: false,
-    group: "Output",
-    help: "Print the report as JSON instead of a table.",
-  }),
+  json: jsonOption("Output", "Print the report as JSON instead of a table."),
 };

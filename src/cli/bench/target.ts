@@ -8,8 +8,8 @@ import type { Asked } from "../../load/exchange.ts";
 import { HttpClient } from "../../load/http-client.ts";
 import type { CommandWorld } from "../commands.ts";
 import type { Parsed } from "../options/parse.ts";
-import { resolveSecret } from "../options/secrets.ts";
-import { askRelay, relayDoor, type RelayDoor } from "../relay/client.ts";
+import { resolveSecret, warnOfSecretFlag } from "../options/secrets.ts";
+import { askRelay, readJson, relayDoor, type RelayDoor } from "../relay/client.ts";
 import { draftBodies, finishBody, lacksModel } from "./bodies.ts";
 import type { BENCH_OPTIONS } from "./options.ts";
 
@@ -57,7 +57,7 @@ export async function findTarget(parsed: BenchOptions, world: CommandWorld): Pro
 }
 
 function resolveApiKey({ values, origins }: BenchOptions, { tell }: CommandWorld): string | null {
-  if (origins.apiKey.kind === "flag") tell("modelrelay: a secret given as a flag shows in the process list; use --api-key-file\n");
+  warnOfSecretFlag(origins.apiKey, tell);
   return resolveSecret({ value: values.apiKey, origin: origins.apiKey }, { value: values.apiKeyFile, origin: origins.apiKeyFile });
 }
 
@@ -92,7 +92,7 @@ const ModelList = v.object({ data: v.array(v.object({ id: v.pipe(v.string(), v.m
 
 async function firstModel(door: RelayDoor, { tell }: CommandWorld): Promise<string> {
   const response = await askRelay(door, "GET", "/v1/models");
-  const body: unknown = await response.json().catch(() => null);
+  const body = await readJson(door, response);
   const list = v.safeParse(ModelList, body);
   if (response.status !== 200 || !list.success) {
     const { code, message } = complaintOf(fieldsOf(body));

@@ -1,7 +1,8 @@
 // Every option of `modelrelay doctor`: those of `work`, so that the same flags, variables and config file do, and its own.
 import { MODEL_NAME_MAX_CHARS } from "../../protocol/limits.ts";
-import { flag, path, secret, text } from "../options/kinds.ts";
+import { text } from "../options/kinds.ts";
 import { option } from "../options/option.ts";
+import { apiKeyOptions, jsonOption } from "../options/standard.ts";
 import { WORK_OPTIONS } from "../work/options.ts";
 
 const DOCTOR = "What is tried";
@@ -17,28 +18,6 @@ export const DOCTOR_OPTIONS = {
     group: DOCTOR,
     help: "The model that is asked for the test answers.",
   }),
-  apiKey: option({
-    flag: "api-key",
-    variables: ["MODELRELAY_API_KEY"],
-    kind: secret(),
-    fallback: null,
-    group: DOCTOR,
-    help: "A client's API key, for an answer through the relay; needed where the relay requires keys.",
-  }),
-  apiKeyFile: option({
-    flag: "api-key-file",
-    variables: ["MODELRELAY_API_KEY_FILE"],
-    kind: path(),
-    fallback: null,
-    group: DOCTOR,
-    help: "A file that holds the client's API key.",
-  }),
-  json: option({
-    flag: "json",
-    variables: [],
-    kind: flag(),
-    fallback: false,
-    group: DOCTOR,
-    help: "Print one JSON object at the end instead of text.",
-  }),
+  ...apiKeyOptions(DOCTOR, "A client's API key, for an answer through the relay; needed where the relay requires keys."),
+  json: jsonOption(DOCTOR, "Print one JSON object at the end instead of text."),
 };

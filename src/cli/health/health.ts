@@ -4,7 +4,7 @@ import { CommandError } from "../../base/errors.ts";
 import type { CommandBody } from "../commands.ts";
 import { HEALTH_OPTIONS } from "./options.ts";
 import { parseOptions } from "../options/parse.ts";
-import { askRelay, type RelayDoor, relayDoor } from "../relay/client.ts";
+import { askRelay, readJson, type RelayDoor, relayDoor } from "../relay/client.ts";
 import { printable } from "../../base/printable.ts";
 
 /** What tells a relay's answer to `GET /health` from that of any other server. */
@@ -35,7 +35,7 @@ interface HealthAnswer {
 async function askHealth(door: RelayDoor): Promise<HealthAnswer> {
   try {
     const response = await askRelay(door, "GET", "/health");
-    const body = v.safeParse(RelayHealth, await response.json().catch(() => null));
+    const body = v.safeParse(RelayHealth, await readJson(door, response));
     if (response.status !== 200 || !body.success) {
       return { isHealthy: false, line: `unhealthy: ${door.base} answered ${response.status}, not as a relay does` };
     }

@@ -5,6 +5,7 @@ import { SLOTS_MAX, WORKER_NAME_MAX_CHARS } from "../../protocol/limits.ts";
 import { type Scope, SCOPES } from "../../store/api-key.ts";
 import { count, flag, kind, models, text } from "../options/kinds.ts";
 import { option, type Outcome, type ValueKind } from "../options/option.ts";
+import { jsonOption } from "../options/standard.ts";
 import { adminTokenOptions, relayOptions } from "../relay/options.ts";
 
 const EVERY = "The relay";
@@ -13,14 +14,7 @@ const CREATE = "The key";
 const RELAY_OPTIONS = {
   ...relayOptions(EVERY, 10_000),
   ...adminTokenOptions(EVERY, "required"),
-  json: option({
-    flag: "json",
-    variables: [],
-    kind: flag(),
-    fallback: false,
-    group: EVERY,
-    help: "Print JSON instead of text.",
-  }),
+  json: jsonOption(EVERY),
 };
 
 export const CREATE_OPTIONS = {

@@ -5,11 +5,11 @@ import { type Model, readLibrary, sizeHere } from "../../llamafile/library.ts";
 import { readMachine, thisWorld } from "../../llamafile/machine.ts";
 import { showBytes } from "../../llamafile/quantity.ts";
 import { statusNow } from "../../llamafile/run-state.ts";
+import { type Column, outputWidth, renderTable } from "../columns.ts";
 import type { CommandBody } from "../commands.ts";
 import { LIST_OPTIONS } from "./options.ts";
 import { readLine } from "./settings.ts";
 import { showPlace, showStatus } from "./state-text.ts";
-import { renderTable } from "./table.ts";
 
 const LINE = {
   options: LIST_OPTIONS,
@@ -50,11 +50,21 @@ export const list: CommandBody = {
       showFit(fit),
       showPlace(home, model, status),
     ]);
-    if (cells.length > 0) world.print(renderTable(["MODEL", "NAME", "SIZE", "LICENCE", "TAGS", "FITS", "STATE"], cells));
+    if (cells.length > 0) world.print(`${renderTable(COLUMNS, cells, outputWidth()).join("\n")}\n`);
     else world.tell("No model is so; 'modelrelay llamafile list' without filter and --tag shows all.\n");
     return 0;
   },
 };
+
+const COLUMNS: readonly Column[] = [
+  { head: "MODEL", rank: 1 },
+  { head: "NAME", rank: 4, maxChars: 40 },
+  { head: "SIZE", rank: 2, isNumber: true },
+  { head: "LICENCE", rank: 5, maxChars: 24 },
+  { head: "TAGS", rank: 6 },
+  { head: "FITS", rank: 3 },
+  { head: "STATE", rank: 1 },
+];
 
 function isWanted({ slug, name, file, tags }: Model, filter: string, tag: string | null): boolean {
   const text = `${slug}\n${name}\n${file}`.toLowerCase();

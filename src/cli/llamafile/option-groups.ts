@@ -3,9 +3,9 @@ import * as v from "valibot";
 import type { PortRange } from "../../llamafile/port.ts";
 import { SLOTS_MAX } from "../../protocol/limits.ts";
 import { baseUrl } from "../options/addresses.ts";
-import { count, flag, kind, path, seconds, secret, text } from "../options/kinds.ts";
+import { count, kind, path, seconds } from "../options/kinds.ts";
 import { option, type ValueKind } from "../options/option.ts";
-import { workerSecretOptions } from "../options/standard.ts";
+import { apiKeyOptions, jsonOption, providerOption, tlsCaOption, workerSecretOptions } from "../options/standard.ts";
 
 export const GENERAL = "General";
 export const MODEL = "Model";
@@ -23,9 +23,7 @@ export const HOME_OPTIONS = {
   }),
 };
 
-export const JSON_OPTION = {
-  json: option({ flag: "json", variables: [], kind: flag(), fallback: false, group: GENERAL, help: "Print JSON instead of text." }),
-};
+export const JSON_OPTION = { json: jsonOption(GENERAL) };
 
 /** How a model is run. */
 export const MODEL_OPTIONS = {
@@ -75,27 +73,12 @@ export const RELAY_OPTIONS = {
     group: RELAY,
     help: "The relay's base URL; it may have a path prefix.",
   }),
-  tlsCa: option({
-    flag: "tls-ca",
-    variables: ["TLS_CA"],
-    kind: path(),
-    fallback: null,
-    fallbackText: "this machine's",
-    group: RELAY,
-    help: "PEM file of the CA that signed the relay's certificate; no other is trusted then.",
-  }),
+  tlsCa: tlsCaOption(RELAY),
 };
 
 export const WORKER_OPTIONS = {
   ...workerSecretOptions(RELAY, "none"),
-  provider: option({
-    flag: "provider",
-    variables: ["PROVIDER_NAME"],
-    kind: text("name", 128),
-    fallback: "local",
-    group: RELAY,
-    help: "The provider the worker registers with; it has to be the relay's.",
-  }),
+  provider: providerOption("The provider the worker registers with; it has to be the relay's.", RELAY),
   maxConcurrency: option({
     flag: "max-concurrency",
     variables: ["MAX_CONCURRENCY"],
@@ -106,24 +89,7 @@ export const WORKER_OPTIONS = {
   }),
 };
 
-export const API_KEY_OPTIONS = {
-  apiKey: option({
-    flag: "api-key",
-    variables: ["MODELRELAY_API_KEY"],
-    kind: secret(),
-    fallback: null,
-    group: RELAY,
-    help: "The key that clients show to the relay, if it wants one.",
-  }),
-  apiKeyFile: option({
-    flag: "api-key-file",
-    variables: ["MODELRELAY_API_KEY_FILE"],
-    kind: path(),
-    fallback: null,
-    group: RELAY,
-    help: "A file that holds this key, which keeps it out of the process list.",
-  }),
-};
+export const API_KEY_OPTIONS = apiKeyOptions(RELAY, "The key that clients show to the relay, if it wants one.");
 
 /** How downloads behave on bad lines. */
 export const DOWNLOAD_OPTIONS = {

@@ -3,10 +3,10 @@ import { recommend as recommendFor } from "../../llamafile/fit.ts";
 import { readLibrary } from "../../llamafile/library.ts";
 import { type Machine, readMachine, thisWorld } from "../../llamafile/machine.ts";
 import { showBytes } from "../../llamafile/quantity.ts";
+import { type Column, outputWidth, renderTable } from "../columns.ts";
 import type { CommandBody } from "../commands.ts";
 import { RECOMMEND_OPTIONS } from "./options.ts";
 import { readLine } from "./settings.ts";
-import { renderTable } from "./table.ts";
 
 const LINE = { options: RECOMMEND_OPTIONS };
 
@@ -33,11 +33,18 @@ export const recommend: CommandBody = {
       return 0;
     }
     const rows = picks.map(({ model, why }) => [model.slug, showBytes(model.sizeBytes), model.licence, why]);
-    world.print(renderTable(["MODEL", "SIZE", "LICENCE", "WHY"], rows));
+    world.print(`${renderTable(COLUMNS, rows, outputWidth()).join("\n")}\n`);
     world.print(`\nTo have one: modelrelay llamafile serve ${picks[0]!.model.slug}\n`);
     return 0;
   },
 };
+
+const COLUMNS: readonly Column[] = [
+  { head: "MODEL", rank: 1 },
+  { head: "SIZE", rank: 2, isNumber: true },
+  { head: "LICENCE", rank: 3, maxChars: 24 },
+  { head: "WHY", rank: 1 },
+];
 
 const GIB = 1024 ** 3;
 

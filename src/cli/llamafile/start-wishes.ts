@@ -8,7 +8,7 @@ import type { Model } from "../../llamafile/library.ts";
 import type { PortRange } from "../../llamafile/port.ts";
 import { WORKER_NAME_MAX_CHARS } from "../../protocol/limits.ts";
 import { showUrl } from "../options/addresses.ts";
-import { resolveSecret } from "../options/secrets.ts";
+import { resolveSecret, warnOfSecretFlag } from "../options/secrets.ts";
 import type { Origin, OptionValues } from "../options/option.ts";
 import type { RELAY_OPTIONS, WORKER_OPTIONS } from "./option-groups.ts";
 import { thisProgram } from "./this-program.ts";
@@ -45,8 +45,7 @@ export function relayWishes(values: Values, origins: Origins, tell: (text: strin
   if (values.proxyUrl === null) {
     throw new UsageError("a relay is needed: --proxy-url URL, or once and for all 'modelrelay llamafile config set proxy-url URL'");
   }
-  if (origins.workerSecret.kind === "flag")
-    tell("modelrelay: a secret given as a flag shows in the process list; use --worker-secret-file\n");
+  warnOfSecretFlag(origins.workerSecret, tell);
   const workerSecret = resolveSecret(
     { value: values.workerSecret, origin: origins.workerSecret },
     { value: values.workerSecretFile, origin: origins.workerSecretFile },

@@ -1,11 +1,11 @@
 // `modelrelay llamafile status`: what was started, and how it does.
 import { showDuration } from "../../llamafile/quantity.ts";
 import { isUp, modelUrl, type RunStatus, slugsWithState, statusNow } from "../../llamafile/run-state.ts";
+import { type Column, outputWidth, renderTable } from "../columns.ts";
 import type { CommandBody } from "../commands.ts";
 import { HOME_OPTIONS, JSON_OPTION } from "./option-groups.ts";
 import { readLine } from "./settings.ts";
 import { showStatus } from "./state-text.ts";
-import { renderTable } from "./table.ts";
 
 const LINE = { options: { ...HOME_OPTIONS, ...JSON_OPTION } };
 
@@ -27,11 +27,20 @@ export const status: CommandBody = {
       const relay = state.proxy_url === null ? "" : state.proxy_url;
       return [slug, showStatus(status), modelUrl(state), relay, String(state.model?.pid ?? ""), showDuration(nowMs - state.started_at)];
     });
-    if (cells.length > 0) world.print(renderTable(["MODEL", "STATE", "URL", "RELAY", "PID", "SINCE"], cells));
+    if (cells.length > 0) world.print(`${renderTable(COLUMNS, cells, outputWidth()).join("\n")}\n`);
     else world.tell("No model runs; 'modelrelay llamafile run MODEL' starts one.\n");
     return 0;
   },
 };
+
+const COLUMNS: readonly Column[] = [
+  { head: "MODEL", rank: 1 },
+  { head: "STATE", rank: 1 },
+  { head: "URL", rank: 2 },
+  { head: "RELAY", rank: 3, maxChars: 40 },
+  { head: "PID", rank: 5, isNumber: true },
+  { head: "SINCE", rank: 4, isNumber: true },
+];
 
 function toJson(slug: string, status: RunStatus): object {
   if (status.kind === "stopped") return { slug, status: status.kind };

@@ -8,7 +8,7 @@ import { isUp, modelUrl, statusNow } from "../../llamafile/run-state.ts";
 import type { CommandBody } from "../commands.ts";
 import { readCertificates } from "../options/certificates.ts";
 import { proxyOnTheWay } from "../relay/client.ts";
-import { resolveSecret } from "../options/secrets.ts";
+import { resolveSecret, warnOfSecretFlag } from "../options/secrets.ts";
 import { TEST_OPTIONS } from "./options.ts";
 import { readLine } from "./settings.ts";
 import { showStatus } from "./state-text.ts";
@@ -30,6 +30,7 @@ export const test: CommandBody = {
         .find((model) => model.slug === slug)
         ?.tags.includes("embedding") === true;
     const tlsCa = values.tlsCa === null ? null : readCertificates(values.tlsCa);
+    warnOfSecretFlag(origins.apiKey, world.tell);
     const apiKey = resolveSecret(
       { value: values.apiKey, origin: origins.apiKey },
       { value: values.apiKeyFile, origin: origins.apiKeyFile },

@@ -21,6 +21,11 @@ export function resolveSecret(value: GivenSecret, file: GivenSecret): string | n
   return value.value === null ? null : checkSecret(value.value, describeOrigin(value.origin));
 }
 
+/** Every user of the machine can read the arguments of its processes. */
+export function warnOfSecretFlag(origin: Origin, tell: (text: string) => void): void {
+  if (origin.kind === "flag") tell(`modelrelay: a secret given as a flag shows in the process list; use --${origin.name}-file\n`);
+}
+
 /** The trimmed secret; `where` begins the refusal of an unusable one. The text itself is never shown. */
 export function checkSecret(text: string, where: string): string {
   const secret = text.trim();

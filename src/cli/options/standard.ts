@@ -1,5 +1,5 @@
 // The options that several commands have in common.
-import { text, oneOf, path, secret } from "./kinds.ts";
+import { flag, text, oneOf, path, secret } from "./kinds.ts";
 import { logLevel, type LogThreshold } from "./log-level.ts";
 import { option } from "./option.ts";
 
@@ -46,6 +46,38 @@ export function logOptions(names: readonly string[], fallback: LogThreshold) {
 
 export function providerOption(help: string, group: string) {
   return option({ flag: "provider", variables: ["PROVIDER_NAME"], kind: text("name", 128), fallback: "local", group, help });
+}
+
+/** Whose certificates are trusted, of a relay that is connected to. */
+export function tlsCaOption(group: string) {
+  return option({
+    flag: "tls-ca",
+    variables: ["TLS_CA"],
+    kind: path(),
+    fallback: null,
+    fallbackText: "this machine's",
+    group,
+    help: "PEM file of the CA that signed the relay's certificate; no other is trusted then.",
+  });
+}
+
+export function jsonOption(group: string, help = "Print JSON instead of text.") {
+  return option({ flag: "json", variables: [], kind: flag(), fallback: false, group, help });
+}
+
+/** A client's key, as a value and as a file. */
+export function apiKeyOptions(group: string, help: string) {
+  return {
+    apiKey: option({ flag: "api-key", variables: ["MODELRELAY_API_KEY"], kind: secret(), fallback: null, group, help }),
+    apiKeyFile: option({
+      flag: "api-key-file",
+      variables: ["MODELRELAY_API_KEY_FILE"],
+      kind: path(),
+      fallback: null,
+      group,
+      help: "A file that holds this key, which keeps it out of the process list.",
+    }),
+  };
 }
 
 /** The secret that workers show to the relay, as a value and as a file. */

@@ -7,7 +7,7 @@ import { listenAddress, reachableUrl, showUrl } from "../options/addresses.ts";
 import { readCertificates } from "../options/certificates.ts";
 import { describeOrigin, type OptionValues, type Origin } from "../options/option.ts";
 import type { Environment, Parsed } from "../options/parse.ts";
-import { resolveSecret } from "../options/secrets.ts";
+import { resolveSecret, warnOfSecretFlag } from "../options/secrets.ts";
 import type { adminTokenOptions, relayOptions } from "./options.ts";
 
 /** Where a relay is asked. */
@@ -46,7 +46,7 @@ export function adminDoor(
     { value: values.adminToken, origin: origins.adminToken },
     { value: values.adminTokenFile, origin: origins.adminTokenFile },
   );
-  if (origins.adminToken.kind === "flag") tell("modelrelay: a secret given as a flag shows in the process list; use --admin-token-file\n");
+  warnOfSecretFlag(origins.adminToken, tell);
   const from = origins.adminTokenFile.kind === "default" ? origins.adminToken : origins.adminTokenFile;
   return { ...relayDoor(values, env), token: text === null ? null : { text, from } };
 }
@@ -103,14 +103,24 @@ export async function readAnswer<S extends v.GenericSchema>(
   schema: S,
 ): Promise<v.InferOutput<S>> {
   if (response.status !== status) throw await problemOf(door, response);
-  const body = v.safeParse(schema, await response.json().catch(() => null));
+  const body = v.safeParse(schema, await readJson(door, response));
   if (!body.success) throw new CommandError(notARelay(door, response));
   return body.output;
 }
 
+/** Null: it is no JSON. @throws CommandError when the body does not come in time, which its head did */
+export async function readJson(door: RelayDoor, response: Response): Promise<unknown> {
+  try {
+    return await response.json();
+  } catch (error) {
+    if (isTimeout(error)) throw new CommandError(explainSilence(door, error));
+    return null;
+  }
+}
+
 /** 1. not let in  2. the relay says what is wrong  3. whoever answered, it was no relay */
 export async function problemOf(door: RelayDoor, response: Response): Promise<CommandError> {
-  const body = v.safeParse(Refusal, await response.json().catch(() => null));
+  const body = v.safeParse(Refusal, await readJson(door, response));
   if (!body.success) return new CommandError(notARelay(door, response)); // (3)
   const { code, message } = body.output.error;
   if (response.status === 403 && door.token !== null) {
@@ -130,7 +140,7 @@ export async function problemOf(door: RelayDoor, response: Response): Promise<Co
  * 5. nobody there
  */
 function explainSilence({ base, timeoutMs }: RelayDoor, error: unknown): string {
-  if (error instanceof Error && error.name === "TimeoutError") {
+  if (isTimeout(error)) {
     return `the relay at ${base} did not answer in ${timeoutMs / 1000} s; --timeout gives it longer`; // (1)
   }
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -140,6 +150,10 @@ function explainSilence({ base, timeoutMs }: RelayDoor, error: unknown): string 
   if (/ALTNAME/.test(code)) return `${untrusted}; --url has to name the relay as its certificate does`; // (3)
   if (/CERT|SELF_SIGNED|ISSUER|VERIFY/.test(code)) return `${untrusted}; --tls-ca PATH names the CA that signed it`; // (4)
   return `the relay at ${base} cannot be reached: no connection. Is it running? --url gives another address`; // (5)
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === "TimeoutError";
 }
 
 const shown = v.pipe(v.string(), v.transform(printable));

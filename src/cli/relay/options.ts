@@ -2,6 +2,7 @@
 import { baseUrl } from "../options/addresses.ts";
 import { path, seconds, secret } from "../options/kinds.ts";
 import { option } from "../options/option.ts";
+import { tlsCaOption } from "../options/standard.ts";
 
 /** Where the relay is. `fallbackMs` is how long it has to answer. */
 export function relayOptions(group: string, fallbackMs: number) {
@@ -15,15 +16,7 @@ export function relayOptions(group: string, fallbackMs: number) {
       group,
       help: "The relay's base URL.",
     }),
-    tlsCa: option({
-      flag: "tls-ca",
-      variables: ["TLS_CA"],
-      kind: path(),
-      fallback: null,
-      fallbackText: "this machine's",
-      group,
-      help: "PEM file of the CA that signed the relay's certificate; no other is trusted then.",
-    }),
+    tlsCa: tlsCaOption(group),
     timeoutMs: option({
       flag: "timeout",
       variables: [],

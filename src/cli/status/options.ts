@@ -1,6 +1,7 @@
 // Every option of `modelrelay status`.
 import { flag, seconds } from "../options/kinds.ts";
 import { option } from "../options/option.ts";
+import { jsonOption } from "../options/standard.ts";
 import { adminTokenOptions, relayOptions } from "../relay/options.ts";
 
 const RELAY = "The relay";
@@ -25,12 +26,5 @@ export const STATUS_OPTIONS = {
     group: SHOWN,
     help: "With --watch: how often the relay is asked, in seconds.",
   }),
-  json: option({
-    flag: "json",
-    variables: [],
-    kind: flag(),
-    fallback: false,
-    group: SHOWN,
-    help: "Print JSON instead of text: one object, with --watch one line each time.",
-  }),
+  json: jsonOption(SHOWN, "Print JSON instead of text: one object, with --watch one line each time."),
 };

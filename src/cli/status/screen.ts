@@ -1,4 +1,5 @@
 // Where `status` draws: a window that is drawn anew in place, or lines one after another for everything that is none.
+import { outputWidth } from "../columns.ts";
 import { writeNow } from "../write-now.ts";
 import type { Room } from "./render.ts";
 
@@ -19,7 +20,7 @@ export function openScreen(): Screen {
   let onResize: (() => void) | null = null;
   writeNow(STANDARD_OUTPUT, `${OTHER_BUFFER}${HIDE_CURSOR}`);
   return {
-    room: () => ({ columns: process.stdout.columns || USUAL_COLUMNS, rows: process.stdout.rows || USUAL_ROWS }),
+    room: () => ({ columns: outputWidth(), rows: process.stdout.rows || USUAL_ROWS }),
     draw: (lines) =>
       writeNow(STANDARD_OUTPUT, `${BEGIN}${HOME}${lines.map((line) => `${line}${ERASE_TO_END}`).join("\r\n")}${ERASE_BELOW}${END}`),
     onResize(redraw) {
@@ -35,7 +36,7 @@ export function openScreen(): Screen {
 
 /** Room for one look: a terminal's width, and as many lines as it takes. */
 export function roomForOneLook(): Room {
-  return process.stdout.isTTY ? { columns: process.stdout.columns || USUAL_COLUMNS, rows: Infinity } : ROLLING.room();
+  return { columns: outputWidth(), rows: Infinity };
 }
 
 const STANDARD_OUTPUT = 1;
@@ -46,7 +47,6 @@ const ROLLING = {
   draw: (lines: readonly string[]) => writeNow(STANDARD_OUTPUT, `${lines.join("\n")}\n\n`),
 };
 
-const USUAL_COLUMNS = 80;
 const USUAL_ROWS = 24;
 
 // Terminals without a second buffer or without synchronized drawing pass over these.

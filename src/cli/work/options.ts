@@ -4,7 +4,7 @@ import { WORK_DEFAULTS } from "../../worker/config.ts";
 import { baseUrl } from "../options/addresses.ts";
 import { count, models, path, seconds, secret, text } from "../options/kinds.ts";
 import { option } from "../options/option.ts";
-import { CONFIG_OPTION, logOptions, providerOption, workerSecretOptions } from "../options/standard.ts";
+import { CONFIG_OPTION, logOptions, providerOption, tlsCaOption, workerSecretOptions } from "../options/standard.ts";
 
 const RELAY = "Relay";
 const BACKEND = "Backend";
@@ -60,15 +60,7 @@ export const WORK_OPTIONS = {
     help: "The relay's base URL; it may have a path prefix.",
   }),
   ...workerSecretOptions(RELAY, "required"),
-  tlsCa: option({
-    flag: "tls-ca",
-    variables: ["TLS_CA"],
-    kind: path(),
-    fallback: WORK_DEFAULTS.tlsCa,
-    fallbackText: "this machine's",
-    group: RELAY,
-    help: "PEM file of the CA that signed the relay's certificate; no other is trusted then.",
-  }),
+  tlsCa: tlsCaOption(RELAY),
   provider: providerOption("The provider to register with; it has to be the relay's.", RELAY),
   workerName: option({
     flag: "worker-name",
