@@ -1,5 +1,5 @@
 // Files that are either the old ones or the new ones, whatever happens in between, and that are read through a schema.
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { ensureDirectory } from "./home.ts";
@@ -13,7 +13,8 @@ export function writeAtomically(path: string, text: string): void {
   try {
     const file = openSync(fresh, "wx", 0o600);
     try {
-      writeSync(file, text);
+      // Goes on after a write that was cut short, as the last one before a disk is full is: what is renamed is whole.
+      writeFileSync(file, text);
       fsyncSync(file);
     } finally {
       closeSync(file);

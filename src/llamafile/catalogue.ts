@@ -14,7 +14,15 @@ export const Slug = v.pipe(
 
 export const ALL = "all";
 
-const shortText = v.pipe(v.string(), v.minLength(1), v.maxLength(200), v.transform(printable));
+export const TEXT_MAX_CHARS = 200;
+
+// Escaped signs take more room than they had, and what is stored is read by the same rule.
+const shortText = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxLength(TEXT_MAX_CHARS),
+  v.transform((text) => printable(text).slice(0, TEXT_MAX_CHARS)),
+);
 
 export const Sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "a checksum is 64 hexadecimal digits"));
 
@@ -31,7 +39,7 @@ const Entry = v.object({
   tags: v.pipe(v.array(v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,32}$/, "a tag is a word in lower case"))), v.maxLength(16)),
 });
 
-const MODELS_MAX = 2_000;
+export const MODELS_MAX = 2_000;
 
 export const Catalogue = v.pipe(
   v.object({
@@ -55,7 +63,11 @@ export function builtInCatalogue(): CatalogueDocument {
 
 /** Reads JSON or tab-separated values with a head line. @throws CommandError naming `from` and what is wrong */
 export function parseCatalogue(text: string, from: string): CatalogueDocument {
-  const document: unknown = text.trimStart().startsWith("{") ? parseJson(text, from) : parseTable(text);
+  return checkCatalogue(text.trimStart().startsWith("{") ? parseJson(text, from) : parseTable(text, from), from);
+}
+
+/** @throws CommandError naming `from` and what is wrong */
+export function checkCatalogue(document: unknown, from: string): CatalogueDocument {
   const parsed = v.safeParse(Catalogue, document);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
@@ -72,8 +84,9 @@ function parseJson(text: string, from: string): unknown {
 }
 
 /** The columns may stand in any order; those without a meaning here are left out. */
-function parseTable(text: string): unknown {
+function parseTable(text: string, from: string): unknown {
   const [head = "", ...lines] = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  if (lines.length > MODELS_MAX) throw new CommandError(`${from} is no catalogue of llamafiles: more than ${MODELS_MAX} lines`);
   const columns = head.split("\t");
   const models = lines.map((line) => {
     const row = new Map(line.split("\t").map((cell, at) => [columns[at], cell.trim()] as const));

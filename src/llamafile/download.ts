@@ -101,11 +101,14 @@ async function tryOnce(model: Model & { readonly url: string }, part: PartFile, 
     const transfer = await beginTransfer({ model, part, answer, resumed });
     const { expected } = transfer;
     stall.rest();
-    await checkRoom(world.home.models, (expected.sizeBytes ?? model.sizeBytes) - transfer.startsAt);
+    const checkedBytes = Math.max(0, (expected.sizeBytes ?? model.sizeBytes) - transfer.startsAt);
+    const hasRoom = async (bytes: number): Promise<void> => await checkRoom(world.home.models, bytes);
+    await hasRoom(checkedBytes);
     if (transfer.startsAt > 0) world.observer.onNews(`going on after ${showBytes(transfer.startsAt)}`);
     const hash = new Bun.CryptoHasher("sha256");
     if (expected.sha256 !== null) await hashFile(part.path, transfer.startsAt, hash, world.signal);
-    const sizeBytes = await receive(transfer, hash, { stall, onBytes: world.observer.onBytes, signal: world.signal });
+    const receiving = { stall, onBytes: world.observer.onBytes, signal: world.signal, checkedBytes, checkRoom: hasRoom };
+    const sizeBytes = await receive(transfer, hash, receiving);
     return finish(model, part, { sizeBytes, digest: hash.digest("hex"), expected });
   } catch (error) {
     throw stall.hasFired && !world.signal.aborted

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { CommandError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
-import { Catalogue, type CatalogueDocument, type CatalogueEntry } from "./catalogue.ts";
+import { type CatalogueDocument, type CatalogueEntry, checkCatalogue, MODELS_MAX, TEXT_MAX_CHARS } from "./catalogue.ts";
 import { fetchJson, type FetchLimits } from "./fetch-document.ts";
 
 export interface Refreshed {
@@ -26,16 +26,18 @@ export async function refreshFromHub(hub: URL, known: CatalogueDocument, limits:
   for (const repository of repositories) {
     try {
       const files = await listLlamafiles(hub, repository, limits);
+      if (byFile.size + files.length > FILES_MAX) throw new TooMany(`${hub.host} lists more than ${MODELS_MAX} llamafiles: no catalogue`);
       for (const file of files) byFile.set(file.name, merge(byFile.get(file.name), file, hub, repository, [...byFile.values()]));
       found += files.length;
     } catch (error) {
+      if (error instanceof TooMany) throw error;
       firstFailure ??= error;
       unasked.push(repository.id);
     }
   }
   if (found === 0) throw firstFailure ?? new CommandError(`${hub.host} lists no llamafiles; the catalogue stays as it is`);
   const models = [...byFile.values()];
-  const document = v.parse(Catalogue, { version: 1, source: hub.href, updated_at: nowMs, models });
+  const document = checkCatalogue({ version: 1, source: hub.href, updated_at: nowMs, models }, hub.host);
   const before = new Map(known.models.map((entry) => [entry.file, JSON.stringify(entry)]));
   const added = models.filter(({ file }) => !before.has(file)).map(({ slug }) => slug);
   const changed = models
@@ -48,6 +50,10 @@ export async function refreshFromHub(hub: URL, known: CatalogueDocument, limits:
 const AUTHORS = ["mozilla-ai", "Mozilla"];
 const PAGES_MAX = 10;
 const REPOSITORIES_MAX = 200;
+// What is known already may be among them.
+const FILES_MAX = 2 * MODELS_MAX;
+
+class TooMany extends CommandError {}
 
 const RepositoryId = v.pipe(v.string(), v.regex(/^[\w.-]{1,96}\/[\w.-]{1,96}$/));
 const Repositories = v.array(v.looseObject({ id: RepositoryId, tags: v.optional(v.array(v.string())) }));
@@ -90,7 +96,7 @@ async function listLlamafiles(hub: URL, { id }: Repository, limits: FetchLimits)
   return tree.flatMap(({ type, path, size, lfs }) => {
     if (type !== "file" || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,150}\.llamafile$/.test(path)) return [];
     const sizeBytes = lfs?.size ?? size ?? 0;
-    return sizeBytes > 0 ? [{ name: path, sizeBytes, sha256: lfs?.oid ?? null }] : [];
+    return Number.isSafeInteger(sizeBytes) && sizeBytes > 0 ? [{ name: path, sizeBytes, sha256: lfs?.oid ?? null }] : [];
   });
 }
 
@@ -126,9 +132,14 @@ function merge(
     name: stem.replaceAll(/[-_]+/g, " "),
     file: file.name,
     ...facts,
-    licence: repository.tags.find((tag) => tag.startsWith("license:"))?.slice("license:".length) || "see its page",
+    licence: licenceOf(repository) || "see its page",
     tags: tagsOf(stem),
   };
+}
+
+function licenceOf({ tags }: Repository): string {
+  const tag = tags.find((each) => each.startsWith("license:")) ?? "";
+  return tag.slice("license:".length).slice(0, TEXT_MAX_CHARS);
 }
 
 function freeSlug(stem: string, others: readonly CatalogueEntry[]): string {

@@ -14,7 +14,7 @@ export interface Transfer {
   /** Bytes of the part that stay. */
   readonly startsAt: number;
   readonly expected: Expected;
-  readonly open: () => PartWriter;
+  readonly open: () => Pick<PartWriter, "write" | "flush" | typeof Symbol.dispose>;
   /** Nothing is to come: the part was whole already. */
   readonly isComplete: boolean;
 }
@@ -50,7 +50,8 @@ export async function beginTransfer(meeting: Meeting): Promise<Transfer> {
     if (resumed === null || !isSame || total !== resumed.has) return await startOver(part, response); // (4)
     return { response, startsAt: resumed.has, expected: { sizeBytes: total, sha256 }, open: () => part.goOn(), isComplete: true }; // (3)
   }
-  const sizeBytes = linked.sizeBytes ?? lengthOf(response);
+  // Where the catalogue has a checksum, its size is exact too.
+  const sizeBytes = linked.sizeBytes ?? lengthOf(response) ?? (model.sha256 === null ? null : model.sizeBytes);
   const origin = { url: model.url, etag: strongEtag(response), sha256: linked.sha256 };
   return { response, startsAt: 0, expected: { sizeBytes, sha256 }, open: () => part.begin(origin), isComplete: false }; // (5)
 }
@@ -59,12 +60,18 @@ interface Receiving {
   readonly stall: { readonly signal: AbortSignal; beat(): void; rest(): void };
   readonly onBytes: (done: number, total: number | null) => void;
   readonly signal: AbortSignal;
+  /** So many bytes have room, as was found before. */
+  readonly checkedBytes: number;
+  /** @throws when so many more would not leave some room */
+  readonly checkRoom: (bytes: number) => Promise<void>;
 }
 
 /** Writes and hashes what comes. Returns how many bytes are here then. @throws TransferHiccup when it ends early */
-export async function receive(transfer: Transfer, hash: Bun.CryptoHasher, { stall, onBytes, signal }: Receiving): Promise<number> {
+export async function receive(transfer: Transfer, hash: Bun.CryptoHasher, receiving: Receiving): Promise<number> {
+  const { stall, onBytes, signal } = receiving;
   const { response, expected, startsAt } = transfer;
   let done = startsAt;
+  let roomUntil = startsAt + receiving.checkedBytes;
   using file = transfer.open();
   onBytes(done, expected.sizeBytes);
   if (transfer.isComplete || response.body === null) return done;
@@ -77,6 +84,10 @@ export async function receive(transfer: Transfer, hash: Bun.CryptoHasher, { stal
     for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
       stall.beat();
       done += chunk.value.length;
+      if (done > roomUntil) {
+        await receiving.checkRoom(chunk.value.length + ROOM_STEP_BYTES);
+        roomUntil = done + ROOM_STEP_BYTES;
+      }
       file.write(chunk.value);
       hash.update(chunk.value);
       onBytes(done, expected.sizeBytes);
@@ -93,6 +104,9 @@ export async function receive(transfer: Transfer, hash: Bun.CryptoHasher, { stal
   if (expected.sizeBytes !== null && done < expected.sizeBytes) throw new TransferHiccup("the connection ended before the file did");
   return done;
 }
+
+// Between two looks at the room for a file whose size nobody knows.
+const ROOM_STEP_BYTES = 64 * 1024 ** 2;
 
 async function startOver(part: PartFile, response: Response): Promise<never> {
   await response.body?.cancel();

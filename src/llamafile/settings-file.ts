@@ -26,8 +26,13 @@ export function changeSettings(home: Home, change: (settings: Map<string, Settin
   using _ = lockBriefly(home, "config.toml");
   const settings = new Map(readSettings(home));
   change(settings);
-  const lines = [...settings].map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`);
+  const lines = [...settings].map(([key, value]) => `${key} = ${toToml(value)}\n`);
   writeAtomically(home.settings, `# Settings of modelrelay llamafile; 'modelrelay llamafile config' writes this file.\n${lines.join("")}`);
+}
+
+/** TOML writes texts, numbers and lists as JSON does, but for one sign that it wants escaped. */
+function toToml(value: SettingValue): string {
+  return JSON.stringify(value).replaceAll("\u007f", String.raw`\u007f`);
 }
 
 function checkValue(home: Home, key: string, value: unknown): SettingValue {

@@ -1,6 +1,6 @@
 // `modelrelay llamafile update-catalog`: takes in what is published today, once it has proven to be a catalogue.
 import { writeAtomically } from "../../llamafile/atomic-file.ts";
-import { type CatalogueDocument, parseCatalogue } from "../../llamafile/catalogue.ts";
+import { type CatalogueDocument, checkCatalogue, parseCatalogue } from "../../llamafile/catalogue.ts";
 import { fetchText } from "../../llamafile/fetch-document.ts";
 import type { Home } from "../../llamafile/home.ts";
 import { refreshFromHub } from "../../llamafile/hub.ts";
@@ -21,7 +21,7 @@ export const updateCatalog: CommandBody = {
     if (values.url !== null) {
       const { text } = await fetchText(values.url, limits);
       const document = { ...parseCatalogue(text, values.url.href), source: values.url.href, updated_at: world.clock.unixMs() };
-      const whole = keepDownloaded(home, known, document, world);
+      const whole = checkCatalogue(keepDownloaded(home, known, document, world), `${values.url.href}, with what is downloaded,`);
       store(home, whole);
       world.print(`the catalogue has ${whole.models.length} models now\n`);
       return 0;
