@@ -3,6 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import type { Clock, Timer } from "../base/clock.ts";
 import { UsageError } from "../base/errors.ts";
+import { fileTrouble } from "../base/file-trouble.ts";
 import type { Log } from "../base/log.ts";
 
 export interface TlsFiles {
@@ -64,7 +65,11 @@ function fileStamp(file: string): string {
 }
 
 function readText(file: string, what: string): string {
-  return parse(() => readFileSync(file, "utf8"), `the ${what} '${file}' cannot be read`);
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`the ${what} '${file}' cannot be read (${fileTrouble(error)})`);
+  }
 }
 
 function parse<Result>(read: () => Result, problem: string): Result {

@@ -118,7 +118,7 @@ test.each<[string, Answer, RegExp]>([
   [
     "refuses the question",
     unary(401, '{"error":{"code":"invalid_api_key","message":"No\\u001b[2J."}}'),
-    /answered 401 \(invalid_api_key\): No\\u001b\[2J\. --model/,
+    /answered 401 \(invalid_api_key\): No\\u001b\[2J\. --api-key-file PATH/,
   ],
 ])("[J11] an endpoint that %s is one line, and gets no request", async (_what, answer, line) => {
   await using backend = startFakeBackend(answer);
@@ -253,7 +253,11 @@ test.each<[string, readonly string[], RegExp]>([
   ["no requests at all", ["--requests", "0"], /--requests: "0" is not a whole number from 1/],
   ["an API there is not", ["--api", "chats"], /--api: "chats" is not one of .*; did you mean chat\?/],
   ["embeddings as a stream", ["--api", "embeddings", "--stream"], /--stream: the API embeddings has no streams/],
-  ["a body file that is not there", ["--body-file", "/nonexistent"], /--body-file: the file \/nonexistent cannot be read \(ENOENT\)/],
+  [
+    "a body file that is not there",
+    ["--body-file", "/nonexistent"],
+    /--body-file: the file \/nonexistent cannot be read \(no such file or directory, ENOENT\)/,
+  ],
   ["a body file that is none", ["--body-file", import.meta.path], /is neither one JSON object nor one on each line \(line 1\)/],
   ["two bodies", ["--body-file", import.meta.path, "--prompt", "x"], /--prompt and --body-file are both given/],
   ["a key that is a placeholder", ["--api-key", "changeme"], /--api-key: this is the placeholder of an example/],

@@ -31,6 +31,16 @@ describe("what it lists", () => {
     expect(wrong.code).toBe(1);
   });
 
+  test("[O10] https:// in front of a backend without a certificate", async () => {
+    await using backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json({ data: [] }) });
+    const found = await diagnose(["--backend-url", `https://127.0.0.1:${backend.port}`]);
+    expect(found.of("backend")).toMatchObject({
+      verdict: "failed",
+      detail: expect.stringMatching(/^https:\S+ speaks no TLS/),
+      fix: "write --backend-url with http://",
+    });
+  });
+
   test("[O10] models as Ollama lists them", async () => {
     await using backend = startFakeBackend(async (exchange) => {
       const { path } = exchange.request;

@@ -134,7 +134,7 @@ describe("the certificate", () => {
         detail: expect.stringMatching(detail),
         fix: expect.stringMatching(fix),
       });
-      expect(found.of("secret")).toMatchObject({ verdict: "skipped", detail: "the certificate is not trusted" });
+      expect(found.of("secret")).toMatchObject({ verdict: "skipped", detail: "no connection with TLS came about" });
       expect(relay.log.of("worker rejected")).toEqual([]);
     });
   }

@@ -44,7 +44,7 @@ test("[K19] without --url it asks where the variables say the relay is", async (
   }
   expect(await runCli(["health"], { LISTEN_ADDR: `127.0.0.1:${port}` })).toEqual({
     code: 1,
-    out: `unhealthy: the relay at http://127.0.0.1:${port} cannot be reached: no connection. Is it running? --url gives another address\n`,
+    out: `unhealthy: the relay at http://127.0.0.1:${port} cannot be reached: no connection. Is it running? --url gives another address, with https:// where it has a certificate\n`,
     err: "",
   });
 });

@@ -143,7 +143,9 @@ describe("trouble", () => {
     const url = await urlWithoutRelay();
     const { code, out, err } = await runCli(["keys", ...words.split(" "), "--url", url], { MODELRELAY_ADMIN_TOKEN: TOKEN });
     expect([code, out]).toEqual([1, ""]);
-    expect(err).toBe(`modelrelay: the relay at ${url} cannot be reached: no connection. Is it running? --url gives another address\n`);
+    expect(err).toBe(
+      `modelrelay: the relay at ${url} cannot be reached: no connection. Is it running? --url gives another address, with https:// where it has a certificate\n`,
+    );
   });
 
   test("[A15] a token that is refused: where it came from, what it has to be, and never itself", async () => {

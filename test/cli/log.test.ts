@@ -171,6 +171,6 @@ describe("log file", () => {
         { level: "info", format: "text", file: "/nonexistent/relay.log" },
         { clock: { unixMs: () => NOW }, env: {}, isTerminal: () => false, write: writeNow },
       );
-    expect(open).toThrow(new UsageError("the log file /nonexistent/relay.log cannot be opened (ENOENT)"));
+    expect(open).toThrow(new UsageError("the log file /nonexistent/relay.log cannot be opened (no such file or directory, ENOENT)"));
   });
 });

@@ -125,7 +125,7 @@ describe("refusals", () => {
     [["--cors-origin", "*"], '--cors-origin: "*" is not an origin such as https://app.example.com'],
     [["--forward-header", "Host"], `--forward-header: "Host" is not ${HEADER}`],
     [["--forward-header", "x-a,x-worker-secret"], `--forward-header: "x-a,x-worker-secret" is not ${HEADER}`],
-    [["--config", "/nonexistent/relay.toml"], "the config file /nonexistent/relay.toml cannot be read (ENOENT)"],
+    [["--config", "/nonexistent/relay.toml"], "the config file /nonexistent/relay.toml cannot be read (no such file or directory, ENOENT)"],
   ])("[K4] serve %j is refused in words that help", (args, expected) => {
     expect(refusal(() => parseServe(args))).toBe(expected);
   });

@@ -20,7 +20,11 @@ test.each<[readonly string[], Readonly<Record<string, string>>, string]>([
   [["serve", "extra"], SECRET, "unexpected argument \"extra\". 'modelrelay serve --help' lists all flags"],
   [["work", "--max-concurrency", "none"], SECRET, '--max-concurrency: "none" is not a whole number from 1 to 4096'],
   [["serve"], { ...SECRET, BODY_LIMIT_MB: "lots" }, 'variable BODY_LIMIT_MB: "lots" is not a whole number of MiB from 1 to 64'],
-  [["work", "--log-file", "/nonexistent/w.log"], SECRET, "the log file /nonexistent/w.log cannot be opened (ENOENT)"],
+  [
+    ["work", "--log-file", "/nonexistent/w.log"],
+    SECRET,
+    "the log file /nonexistent/w.log cannot be opened (no such file or directory, ENOENT)",
+  ],
   [["up", "--demo", "--backend-url", "http://a"], {}, "--demo and --backend-url are both given: keep one."],
 ])("[K4] modelrelay %j is refused on the standard error output with exit code 2 and no stack", async (args, env, message) => {
   expect(await runCli(args, env)).toEqual({ code: 2, out: "", err: `modelrelay: ${message}\n` });

@@ -59,7 +59,7 @@ describe("where they come from", () => {
 
   test("[K7] a secret file that cannot be read is named", () => {
     expect(() => serveConfig(["--worker-secret-file", "/nonexistent/secret"])).toThrow(
-      new UsageError("--worker-secret-file: the file /nonexistent/secret cannot be read (ENOENT)."),
+      new UsageError("--worker-secret-file: the file /nonexistent/secret cannot be read (no such file or directory, ENOENT)."),
     );
   });
 });

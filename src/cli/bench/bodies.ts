@@ -1,6 +1,7 @@
 // The bodies a load sends: one made of the options, or those of a file.
 import { readFileSync, statSync } from "node:fs";
 import { UsageError } from "../../base/errors.ts";
+import { fileTrouble } from "../../base/file-trouble.ts";
 import { type ApiName, APIS, type Fields, fieldsOf } from "../../load/apis.ts";
 import type { Parsed } from "../options/parse.ts";
 import type { BENCH_OPTIONS } from "./options.ts";
@@ -80,8 +81,7 @@ function readText(path: string): string {
     return readFileSync(path, "utf8");
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    throw new UsageError(`--body-file: the file ${path} cannot be read (${reason})`);
+    throw new UsageError(`--body-file: the file ${path} cannot be read (${fileTrouble(error)})`);
   }
 }
 

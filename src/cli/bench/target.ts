@@ -99,7 +99,8 @@ async function firstModel(door: RelayDoor, { tell }: CommandWorld): Promise<stri
     const said = [code === null ? "" : ` (${printable(code)})`, message === null ? "" : `: ${printable(message).replace(/\.$/, "")}`].join(
       "",
     );
-    throw new CommandError(`asked for its models, ${door.base} answered ${response.status}${said}. --model NAME names one`);
+    const fix = response.status === 401 ? "--api-key-file PATH gives it a key" : "--model NAME names one";
+    throw new CommandError(`asked for its models, ${door.base} answered ${response.status}${said}. ${fix}`);
   }
   const [first, ...others] = list.output.data;
   if (first === undefined) {

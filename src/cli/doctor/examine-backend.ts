@@ -96,6 +96,8 @@ async function lookForBackend(place: BackendPlace): Promise<Looked> {
 async function askForModels(place: BackendPlace): Promise<Omit<Looked, "place"> & { readonly isSilent?: boolean }> {
   const base = baseOf(place.url);
   const first = await ask(place, "/v1/models");
+  if (typeof first === "string" && /EPROTO|WRONG_VERSION_NUMBER/.test(first))
+    return { listed: null, outcome: failed(`${base} speaks no TLS (${printable(first)})`, "write --backend-url with http://") }; // (1)
   if (typeof first === "string")
     return { isSilent: true, listed: null, outcome: failed(`${base} does not answer (${printable(first)})`, "") }; // (1)
   if (place.url.host === place.relay.host) {

@@ -31,7 +31,7 @@ export async function examineRelay(place: RelayPlace, say: Say): Promise<boolean
     return false;
   }
   if (!(await examineCertificate(place, say))) {
-    skipAll(["relay", "clock", "websocket", "secret"], "the certificate is not trusted", say);
+    skipAll(["relay", "clock", "websocket", "secret"], "no connection with TLS came about", say);
     return false;
   }
   const isRelay = await examineHealth(place, say);

@@ -4,6 +4,7 @@ import { isatty } from "node:tty";
 import { createConsola, LogLevels } from "consola/core";
 import type { Clock } from "../../base/clock.ts";
 import { UsageError } from "../../base/errors.ts";
+import { fileTrouble } from "../../base/file-trouble.ts";
 import type { Log, LogLevel } from "../../base/log.ts";
 import type { LogThreshold } from "../options/log-level.ts";
 import { formatLogLine, type LogEntry, type LogFormat } from "./log-line.ts";
@@ -67,8 +68,7 @@ function openLogFile(path: string): number {
   try {
     return openSync(path, "a", 0o640);
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unknown";
-    throw new UsageError(`the log file ${path} cannot be opened (${reason})`);
+    throw new UsageError(`the log file ${path} cannot be opened (${fileTrouble(error)})`);
   }
 }
 

@@ -2,6 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { UsageError } from "../../base/errors.ts";
+import { fileTrouble } from "../../base/file-trouble.ts";
 
 /** PEM text. @throws UsageError when the file cannot be read or holds something else */
 export function readCertificates(path: string): string {
@@ -9,8 +10,7 @@ export function readCertificates(path: string): string {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    throw new UsageError(`--tls-ca: the file ${path} cannot be read (${reason})`);
+    throw new UsageError(`--tls-ca: the file ${path} cannot be read (${fileTrouble(error)})`);
   }
   try {
     void new X509Certificate(text);

@@ -1,6 +1,7 @@
 // Reads the config file: flat TOML whose keys are the flags in snake_case.
 import { readFileSync } from "node:fs";
 import { UsageError } from "../../base/errors.ts";
+import { fileTrouble } from "../../base/file-trouble.ts";
 import { fileKey, type AnyOption, type GivenText, type OptionTable } from "./option.ts";
 import { printable } from "../../base/printable.ts";
 import { didYouMean } from "./suggest.ts";
@@ -29,8 +30,7 @@ function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    throw new UsageError(`the config file ${path} cannot be read (${reason})`);
+    throw new UsageError(`the config file ${path} cannot be read (${fileTrouble(error)})`);
   }
 }
 

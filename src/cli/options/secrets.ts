@@ -1,6 +1,7 @@
 // Secrets come as a value or in a file. Whatever would only look like one is refused before anything listens.
 import { readFileSync } from "node:fs";
 import { UsageError } from "../../base/errors.ts";
+import { fileTrouble } from "../../base/file-trouble.ts";
 import { describeOrigin, type Origin } from "./option.ts";
 
 export interface GivenSecret {
@@ -63,7 +64,6 @@ function readSecretFile(path: string, origin: Origin): string {
   try {
     return readFileSync(path, "utf8").slice(0, SECRET_FILE_MAX_CHARS);
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    throw new UsageError(`${describeOrigin(origin)}: the file ${path} cannot be read (${reason}).`);
+    throw new UsageError(`${describeOrigin(origin)}: the file ${path} cannot be read (${fileTrouble(error)}).`);
   }
 }

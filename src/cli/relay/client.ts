@@ -149,7 +149,7 @@ function explainSilence({ base, timeoutMs }: RelayDoor, error: unknown): string 
   if (/EXPIRED|NOT_YET_VALID/.test(code)) return `${untrusted}; renew it at the relay, or put the clocks right`; // (3)
   if (/ALTNAME/.test(code)) return `${untrusted}; --url has to name the relay as its certificate does`; // (3)
   if (/CERT|SELF_SIGNED|ISSUER|VERIFY/.test(code)) return `${untrusted}; --tls-ca PATH names the CA that signed it`; // (4)
-  return `the relay at ${base} cannot be reached: no connection. Is it running? --url gives another address`; // (5)
+  return `the relay at ${base} cannot be reached: no connection. Is it running? --url gives another address, with https:// where it has a certificate`; // (5)
 }
 
 function isTimeout(error: unknown): boolean {
