@@ -16,6 +16,8 @@ export interface Child {
   readonly ended: Promise<ChildEnd>;
   /** Asks it to end, and ends it when it has not after `graceMs`. */
   stop(graceMs: number): Promise<void>;
+  /** Ends it without asking. */
+  kill(): void;
 }
 
 export interface ChildSetup {
@@ -40,17 +42,18 @@ export async function startChild({ command, env, directory, output, errors, cloc
     child.once("error", (error) => reject(new CommandError(`${program} cannot be started (${reasonOf(error)})`)));
   });
   const identity = child.pid === undefined ? null : identify(child.pid);
+  // A child of this process cannot be mistaken for another one, also where the system did not tell when it started.
+  const send = (signal: NodeJS.Signals): void => (identity === null ? void child.kill(signal) : signalGroup(identity, signal));
   return {
     identity,
     ended,
     async stop(graceMs) {
-      // A child of this process cannot be mistaken for another one, also where the system did not tell when it started.
-      const send = (signal: NodeJS.Signals): void => (identity === null ? void child.kill(signal) : signalGroup(identity, signal));
       send("SIGTERM");
       const timer = clock.startTimer(graceMs, () => send("SIGKILL"));
       await ended;
       timer.stop();
     },
+    kill: () => send("SIGKILL"),
   };
 }
 

@@ -25,7 +25,7 @@ export function executableKind(path: string): ExecutableKind | null {
  */
 export function startCommand(path: string, sizeBytes: number, platform: NodeJS.Platform = process.platform): readonly string[] {
   if (platform === "win32") {
-    if (sizeBytes < WINDOWS_MAX_BYTES) return [path]; // (1)
+    if (sizeBytes < WINDOWS_EXECUTABLE_MAX_BYTES) return [path]; // (1)
     throw new CommandError(
       "Windows runs no executable of 4 GB or more, and this llamafile is one. Take a smaller model, run it in WSL, " +
         "or use the llamafile program with the model's weights in a file of their own",
@@ -38,7 +38,7 @@ export function startCommand(path: string, sizeBytes: number, platform: NodeJS.P
   return [path]; // (3)
 }
 
-const WINDOWS_MAX_BYTES = 4 * 1024 ** 3;
+export const WINDOWS_EXECUTABLE_MAX_BYTES = 4 * 1024 ** 3;
 const MACH_O = new Set([0xfeedface, 0xfeedfacf, 0xcefaedfe, 0xcffaedfe, 0xcafebabe]);
 const HEAD_BYTES = 8;
 

@@ -1,5 +1,6 @@
 // Whether a model fits a machine, and which ones to recommend for it.
 import { unreachable } from "../base/assert.ts";
+import { WINDOWS_EXECUTABLE_MAX_BYTES } from "./executable.ts";
 import type { Model } from "./library.ts";
 import { type Machine, vramOf } from "./machine.ts";
 import { showBytes } from "./quantity.ts";
@@ -82,7 +83,6 @@ export function recommend(models: readonly Model[], machine: Machine): readonly 
 }
 
 const GIB = 1024 ** 3;
-const WINDOWS_EXECUTABLE_MAX_BYTES = 4 * GIB;
 // What the system and its other programs need.
 const SYSTEM_BYTES = 2 * GIB;
 // With less than this in graphics memory it is hardly quicker than without.

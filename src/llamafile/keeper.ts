@@ -35,6 +35,8 @@ export interface Keeper {
   /** How it came to its end; null: it was asked to. */
   readonly ended: Promise<RunEnd | null>;
   stop(): void;
+  /** Ends model and worker without asking; nothing is waited for. */
+  kill(): void;
 }
 
 /** @throws CommandError when it is kept already, or cannot be started */
@@ -50,7 +52,7 @@ export async function startKeeper(plan: KeeperPlan, world: KeeperWorld): Promise
     const book = await openBook(plan, world);
     const keeping = new Keeping(plan, world, book);
     const ended = keeping.run().finally(() => lock.release());
-    return { url: modelUrl(book.state), ended, stop: () => keeping.stop() };
+    return { url: modelUrl(book.state), ended, stop: () => keeping.stop(), kill: () => keeping.kill() };
   } catch (error) {
     lock.release();
     throw error;
@@ -105,6 +107,7 @@ class Keeping {
   readonly #world: KeeperWorld;
   readonly #book: Book;
   readonly #stopping = new AbortController();
+  readonly #children: Child[] = [];
 
   constructor(plan: KeeperPlan, world: KeeperWorld, book: Book) {
     this.#plan = plan;
@@ -120,6 +123,10 @@ class Keeping {
       // A disk that is full keeps nobody from stopping.
       this.#stopping.abort();
     }
+  }
+
+  kill(): void {
+    for (const child of this.#children) child.kill();
   }
 
   /** The model first, the worker once there is something behind it; the other way round at the end. */
@@ -165,7 +172,9 @@ class Keeping {
     const headline = `${new Date(clock.unixMs()).toISOString()} ${command.join(" ")}`;
     const output = openLog(home, this.#plan.slug, kind, headline);
     try {
-      return await startChild({ command, env, directory: home.root, output, clock });
+      const child = await startChild({ command, env, directory: home.root, output, clock });
+      this.#children.push(child);
+      return child;
     } finally {
       closeSync(output);
     }

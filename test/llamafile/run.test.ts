@@ -377,6 +377,23 @@ test(
   LONG_MS,
 );
 
+test(
+  "[F16] in the foreground a second signal ends a model that does not listen, too",
+  async () => {
+    await using scene = new Scene();
+    await scene.imports("mine");
+    await using running = scene.start("run", "mine", "--foreground", "--", "--deaf");
+    await running.sees(/mine answers at http/);
+    const { model } = scene.state("mine");
+    running.signal("SIGTERM");
+    await running.sees(/not listening/);
+    running.signal("SIGTERM");
+    expect(await running.exit()).toBe(143);
+    await until(() => !isAlive(model), "the model has ended");
+  },
+  LONG_MS,
+);
+
 test("[F17] logs --follow ends when nobody reads any more", async () => {
   await using scene = new Scene();
   await scene.imports("mine");

@@ -53,14 +53,19 @@ export async function keepHere(wishes: StartWishes, world: CommandWorld): Promis
   const onHangUp = (): void => hangUp.resolve();
   process.on("SIGHUP", onHangUp);
   const showing = new AbortController();
+  const tellProblem = (error: unknown): void => world.tell(`modelrelay: ${error instanceof Error ? error.message : String(error)}\n`);
   try {
     const keeper = await startKeeper(plan, { home, clock: world.clock, onReady });
     void Promise.race([signals.first, hangUp.promise])
       .then(() => keeper.stop())
-      .catch((error: unknown) => world.tell(`modelrelay: ${error instanceof Error ? error.message : String(error)}\n`));
-    if (isHeard()) void followLog(log, logFrom, world.print, world.clock, showing.signal);
+      .catch(tellProblem);
+    if (isHeard()) followLog(log, logFrom, world.print, world.clock, showing.signal).catch(tellProblem);
     const end = await Promise.race([keeper.ended, signals.second]);
-    if (typeof end === "number") return end;
+    if (typeof end === "number") {
+      // Whoever asks twice wants nothing of it to go on.
+      keeper.kill();
+      return end;
+    }
     if (end === null) return 0;
     const whose = end.who === "worker" ? `the worker of ${model.slug}` : model.slug;
     const logs = `'modelrelay llamafile logs ${model.slug}${end.who === "worker" ? " --worker" : ""}'`;
