@@ -53,7 +53,7 @@ export function startServer(config: ServeConfig, world: ServerWorld): RunningSer
   const hub = new Hub({ scheduler, clock, log, limits: { chunkTimeoutMs: config.chunkTimeoutMs } });
   const access = createAccess(config, keys, { clock, log });
   const link = new Link({ hub, clock, log, heartbeatIntervalMs, authenticate: access.authenticateWorker });
-  const stopHearing = keys?.onRevoked((key) => {
+  const stopHearing = keys?.onEnded((key) => {
     hub.failKey(key.id);
     link.closeKey(key.id);
   });

@@ -9,7 +9,7 @@ import { LastUses } from "./last-uses.ts";
 import { Revocations } from "./revocations.ts";
 import { StoreHealth } from "./store-health.ts";
 
-/** How often the store is asked whether another relay changed a key: a key revoked there ends here well within 5 s. */
+/** How often it is looked for keys that another relay changed or that expired: what runs with them ends well within 5 s. */
 export const REFRESH_INTERVAL_MS = 2_000;
 
 /** `unavailable`: it may be a key, but the store cannot say so now. It opens nothing. */
@@ -46,6 +46,8 @@ export class KeyRing {
   readonly #revocations: Revocations;
   readonly #listeners = new Set<(key: ApiKey) => void>();
   #version: string | null = null;
+  /** Up to when it was looked for keys that expired. Unix seconds. */
+  #expiriesSeenTo = 0;
   #refreshing: Promise<void> | null = null;
   #timer: Timer | null = null;
   #isStopped = false;
@@ -62,6 +64,7 @@ export class KeyRing {
   }
 
   async start(): Promise<void> {
+    this.#expiriesSeenTo = this.#nowUnixSecs();
     await this.#load();
     this.#schedule();
   }
@@ -115,8 +118,8 @@ export class KeyRing {
     return isThere;
   }
 
-  /** Calls `listener` with each key that ends by being revoked, here or at another relay. Returns how to stop that. */
-  onRevoked(listener: (key: ApiKey) => void): () => void {
+  /** Calls `listener` with each key that ends: revoked, here or at another relay, or expired. Returns how to stop that. */
+  onEnded(listener: (key: ApiKey) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -148,12 +151,26 @@ export class KeyRing {
   #end(key: ApiKey | null): void {
     if (key === null) return;
     this.#log.info("key revoked", { key_id: key.id, key_name: key.name });
+    this.#tellEnded(key);
+  }
+
+  /** A key opens nothing from the second it expires; here it is looked for what it had opened before. */
+  #endExpired(): void {
+    const now = this.#nowUnixSecs();
+    for (const key of this.#table.expiredBetween(this.#expiriesSeenTo + 1, now)) {
+      this.#log.info("key expired", { key_id: key.id, key_name: key.name });
+      this.#tellEnded(key);
+    }
+    this.#expiriesSeenTo = Math.max(this.#expiriesSeenTo, now);
+  }
+
+  #tellEnded(key: ApiKey): void {
     for (const listener of this.#listeners) {
       try {
         listener(key);
       } catch (error) {
         // The others still have to hear of it.
-        this.#log.error("internal error", { where: "onRevoked", error: String(error) });
+        this.#log.error("internal error", { where: "onEnded", error: String(error) });
       }
     }
   }
@@ -184,7 +201,10 @@ export class KeyRing {
 
   #schedule(): void {
     this.#timer = this.#clock.startTimer(REFRESH_INTERVAL_MS, () => {
+      this.#endExpired();
       void this.#refresh(false).finally(() => {
+        // The store may have let it wait.
+        this.#endExpired();
         if (!this.#isStopped) this.#schedule();
       });
     });

@@ -80,6 +80,13 @@ export class KeyTable {
     return entry.key;
   }
 
+  /** The keys that were good at one moment and have expired by another. Unix seconds, the first one included. */
+  expiredBetween(from: number, to: number): readonly ApiKey[] {
+    return this.all().filter(
+      ({ expiresAt, revokedAt }) => revokedAt === null && expiresAt !== null && expiresAt >= from && expiresAt <= to,
+    );
+  }
+
   /** For a key that does not exist after all. */
   forgetRevocation(id: string): void {
     this.#revokedAt.delete(id);

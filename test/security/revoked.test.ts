@@ -5,6 +5,7 @@ import { startKeyRing } from "../../src/store/key-ring.ts";
 import { openSqliteStore } from "../../src/store/sqlite-store.ts";
 import { temporaryDirectory } from "../store/kinds.ts";
 import { type Dialect, PATHS, streamEvents } from "../support/fake-backend-events.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { createRecordingLog } from "../support/recording-log.ts";
 import { RelaySocket } from "../support/relay-socket.ts";
@@ -127,4 +128,25 @@ test("[U4] revoking a worker key closes its socket with 1008; its requests go el
     spare.close();
     await relay.workers(0);
   }
+});
+
+test("[Y8] a key that expires at work ends as a revoked one does: its stream, its requests, its worker's connection", async () => {
+  const clock = new ManualClock();
+  await using secured = await startSecured({ clock, relay: { heartbeatIntervalMs: 600_000 } });
+  const { relay } = secured;
+  const expiresAt = Math.floor(clock.unixMs() / 1000) + 60;
+  const client = await secured.made({ expiresAt });
+  const box = await secured.made({ scopes: ["worker"], expiresAt });
+  await using lasting = await startV2Worker(relay);
+  using stream = await RawClient.connect(relay);
+  stream.post(CHAT, STREAM, bearer(client.secret));
+  const job = await lasting.nextJob();
+  job.startStream();
+  job.data("data: 1\n\n");
+  await until(() => stream.chunkedBody.text === "data: 1\n\n", "the stream runs");
+  await using expiring = await startV2Worker(relay, { models: ["other"], secret: box.secret });
+  clock.advance(62_000);
+  expect(await expiring.closedByRelay()).toEqual({ code: 1008, reason: "worker authentication failed" });
+  await until(() => stream.chunkedBody.text.includes("invalid_api_key"), "the stream ends with the reason");
+  await until(() => job.isCancelled, "the worker is told to stop");
 });

@@ -1,6 +1,7 @@
 // The ring's answers: who is this key, and what of it lasts.
 import { expect, test } from "bun:test";
 import { digestOf, plainTerms, shownPrefix } from "../../src/store/api-key.ts";
+import { REFRESH_INTERVAL_MS } from "../../src/store/key-ring.ts";
 import { StoreUnavailable } from "../../src/store/key-store.ts";
 import { USES_WRITTEN_EVERY_MS } from "../../src/store/last-uses.ts";
 import { REVOCATION_RETRY_MS } from "../../src/store/revocations.ts";
@@ -48,6 +49,25 @@ test("[Y8] a key is good until the second it expires, without anybody having to 
   expect(await rig.ring.authenticate(secret)).toEqual({ kind: "expired" });
   await rig.ring.revoke(key.id);
   expect(rig.ring.peek(secret)).toEqual({ kind: "revoked" });
+});
+
+test("[Y8] whoever serves a key hears of its end by expiry, once, within seconds; a store that hangs delays it only", async () => {
+  await using rig = await startRig();
+  const guest = await rig.ring.create({ ...plainTerms("guest"), expiresAt: unixNow + 60 });
+  const late = await rig.ring.create({ ...plainTerms("late"), expiresAt: unixNow + 90 });
+  const gone = await rig.ring.create({ ...plainTerms("gone"), expiresAt: unixNow + 60 });
+  await rig.ring.revoke(gone.key.id);
+  expect(rig.ended).toEqual([gone.key.id]);
+  await rig.pass(59_000);
+  expect(rig.ended).toEqual([gone.key.id]);
+  for (let round = 0; round < 3; round++) await rig.pass(REFRESH_INTERVAL_MS);
+  expect(rig.ended).toEqual([gone.key.id, guest.key.id]);
+  expect(rig.log.of("key expired").map(({ fields }) => fields?.["key_name"])).toEqual(["guest"]);
+  rig.store.hold("version");
+  for (let round = 0; round < 20; round++) await rig.pass(REFRESH_INTERVAL_MS);
+  rig.store.release("version");
+  await rig.pass(0);
+  expect(rig.ended).toEqual([gone.key.id, guest.key.id, late.key.id]);
 });
 
 test("[Y6] a revocation holds before the store has heard of it, and is a success only when the store has it", async () => {
@@ -113,11 +133,11 @@ test("[Y6] what is not written at the end is tried once more, and its loss is sa
 test("[Y6] a listener that fails keeps no other from hearing of an end; one that left hears nothing", async () => {
   await using rig = await startRig();
   const heard: string[] = [];
-  rig.ring.onRevoked(() => {
+  rig.ring.onEnded(() => {
     throw new Error("broken");
   });
-  const leave = rig.ring.onRevoked(() => heard.push("left"));
-  rig.ring.onRevoked(() => heard.push("last"));
+  const leave = rig.ring.onEnded(() => heard.push("left"));
+  rig.ring.onEnded(() => heard.push("last"));
   leave();
   const { key } = await rig.ring.create(plainTerms("laptop"));
   await rig.ring.revoke(key.id);

@@ -27,7 +27,7 @@ export async function startRigOn<Store extends KeyStore>(store: Store): Promise<
   const log = createRecordingLog();
   const ring = await startKeyRing({ store, clock, log });
   const ended: string[] = [];
-  ring.onRevoked((key: ApiKey) => ended.push(key.id));
+  ring.onEnded((key: ApiKey) => ended.push(key.id));
   return {
     store,
     clock,
