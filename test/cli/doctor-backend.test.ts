@@ -32,7 +32,7 @@ describe("what it lists", () => {
   });
 
   test("[O10] https:// in front of a backend without a certificate", async () => {
-    await using backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json({ data: [] }) });
+    using backend = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json({ data: [] }) });
     const found = await diagnose(["--backend-url", `https://127.0.0.1:${backend.port}`]);
     expect(found.of("backend")).toMatchObject({
       verdict: "failed",
