@@ -1,5 +1,4 @@
 // Reads a llamafile command's line, with the settings of config.toml between the variables and the defaults.
-import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { CommandError, UsageError } from "../../base/errors.ts";
 import { quote } from "../../base/printable.ts";
@@ -9,6 +8,7 @@ import { fileKey, type OptionTable, type OptionValues, type Origin } from "../op
 import type { Environment } from "../options/parse.ts";
 import { didYouMean } from "../options/suggest.ts";
 import { parseCommandLine, type ParsedLine, type PassedWords, type WordSlot } from "../options/words.ts";
+import { placeBelow } from "../user-home.ts";
 import { type HOME_OPTIONS } from "./option-groups.ts";
 import { SETTINGS } from "./options.ts";
 
@@ -55,7 +55,11 @@ export function readLine<T extends OptionTable & typeof HOME_OPTIONS>(
 }
 
 function homeOf({ home }: OptionValues<typeof HOME_OPTIONS>, env: Environment): Home {
-  return homeAt(home === null ? defaultHome({ env, platform: process.platform, userHome: homedir() }) : resolve(home));
+  if (home !== null) return homeAt(resolve(home));
+  const place = placeBelow((userHome) => defaultHome({ env, platform: process.platform, userHome }));
+  if (place === null)
+    throw new UsageError("this user has no home directory to keep models in; --home PATH (or MODELRELAY_HOME) names another place");
+  return homeAt(place);
 }
 
 /** The key as it is written on the command line. @throws UsageError with the nearest one */

@@ -1,12 +1,12 @@
 // The keys of `serve`: whether the relay keeps any, where, and what must not start without them.
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import type { Clock } from "../../base/clock.ts";
 import { UsageError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { ApiKey } from "../../store/api-key.ts";
 import type { KeyRing } from "../../store/key-ring.ts";
 import type { OptionValues } from "../options/option.ts";
+import { placeBelow } from "../user-home.ts";
 import type { SERVE_OPTIONS } from "./options.ts";
 
 export interface OpenKeys {
@@ -37,13 +37,14 @@ export async function openKeys(settings: KeySettings, world: KeysWorld): Promise
     import("../../store/open-store.ts"),
     import("../../store/key-ring.ts"),
   ]);
-  const dataDir = chosen ?? defaultDataDir({ env, platform: process.platform, home: homedir() });
+  const dataDir = chosen ?? placeBelow((home) => defaultDataDir({ env, platform: process.platform, home }));
   const isAskedFor = requireApiKeys || hasAdminToken || chosen !== null || databaseUrl !== null;
-  if (!isAskedFor && !existsSync(databaseFileIn(dataDir))) return null;
-  const store = await openKeyStore({ databaseUrl, dataDir, clock });
+  if (!isAskedFor && (dataDir === null || !existsSync(databaseFileIn(dataDir)))) return null;
+  if (dataDir === null && databaseUrl === null) throw new UsageError(NO_PLACE);
+  const store = await openKeyStore({ databaseUrl, dataDir: dataDir ?? "", clock });
   const ring = await startKeyRing({ store, clock, log });
   const keys = await ring.list();
-  log.info("key store open", { store: databaseUrl === null ? dataDir : hostOf(databaseUrl), keys: keys.length });
+  log.info("key store open", { store: databaseUrl === null ? (dataDir ?? "") : hostOf(databaseUrl), keys: keys.length });
   const stop = async (): Promise<void> => {
     await ring.stop();
     await store.close();
@@ -65,6 +66,8 @@ function hostOf(databaseUrl: string): string {
   const url = URL.parse(databaseUrl);
   return url === null ? "Postgres" : `${url.protocol}//${url.host}${url.pathname}`;
 }
+
+const NO_PLACE = "this user has no home directory to keep keys in; --data-dir PATH (or MODELRELAY_DATA_DIR) names another place";
 
 const NOBODY_COULD_ENTER =
   "--require-api-keys is on, but there is no key and no admin token to create one with: " +
