@@ -62,7 +62,7 @@ function toUnit(service: Service, places: Places): string {
   });
   const command = [quoteItem(service.program[0] ?? ""), ...service.program.slice(1).map(quoteForSystemd), service.role, ...flags].join(" ");
   return `${[
-    `# ${MARK}, which replaces this file when it is run again. For changes of your own: systemctl edit ${unitOf(service)}`,
+    `# ${MARK}, which replaces this file when it is run again. For changes of your own: ${systemctlOf(places).join(" ")} edit ${unitOf(service)}`,
     "[Unit]",
     `Description=${describeService(service)}`,
     ...(isSystem ? ["Wants=network-online.target", "After=network-online.target"] : []),

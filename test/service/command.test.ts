@@ -13,8 +13,8 @@ test("[G4] install writes the unit and its secrets, enables it and starts it", a
   using here = new StandIn();
   const { code, out, err } = await here.run(INSTALL);
   expect({ code, out }).toEqual({ code: 0, out: "" });
-  expect(err).toContain("modelrelay-server is installed");
-  expect(err).toContain("loginctl enable-linger");
+  expect(err).toContain("modelrelay-server is installed: it runs now, and starts when you log in\n");
+  expect(err).toEndWith("loginctl enable-linger\n");
   expect(here.calls).toEqual([
     "--user is-system-running",
     "--user daemon-reload",
@@ -24,6 +24,7 @@ test("[G4] install writes the unit and its secrets, enables it and starts it", a
   const unit = here.read(UNIT);
   expect(unit).toMatch(/\nExecStart=\S+bun\S* \S+main\.ts serve --listen=127\.0\.0\.1:8099\n/);
   expect(unit).not.toContain(SECRET);
+  expect(unit).toContain("For changes of your own: systemctl --user edit modelrelay-server.service\n");
   expect(here.read(SECRETS)).toContain(`WORKER_SECRET="${SECRET}"\n`);
   expect(statSync(join(here.home, SECRETS)).mode & 0o777).toBe(0o600);
   expect(err).not.toContain(SECRET);

@@ -1,5 +1,4 @@
 // `modelrelay service install`: checks first, writes then, and starts last.
-import { userInfo } from "node:os";
 import { UsageError } from "../../base/errors.ts";
 import { planLaunchdInstall } from "../../service/launchd.ts";
 import { describeSteps, perform, refuseForeignFiles } from "../../service/perform.ts";
@@ -24,7 +23,8 @@ export async function install(role: Role, args: readonly string[], { env, print,
   if (!choices.force) refuseForeignFiles(steps);
   await perform(steps, machine.run, tell);
   const name = nameOf(service, machine.manager);
-  tell(`${name} is installed: it runs now, and starts with the machine\n`);
+  const start = machine.places.scope === "user" ? "when you log in" : "with the machine";
+  tell(`${name} is installed: it runs now, and starts ${start}\n`);
   for (const line of adviceFor(service, machine)) tell(`${line}\n`);
   return 0;
 }
@@ -49,7 +49,7 @@ function adviceFor(service: Service, { manager, places }: Machine): readonly str
   const advice = [`to see how it is: modelrelay service status ${service.role}${name}${places.scope === "user" ? " --user" : ""}`];
   if (manager !== "systemd") return advice;
   if (places.scope === "user") {
-    return [...advice, `to have it run while you are logged out: loginctl enable-linger ${userInfo().username}`];
+    return [...advice, "to have it start with the machine, and run while you are logged out: loginctl enable-linger"];
   }
   const own = [
     ...service.writes,

@@ -74,7 +74,7 @@ async function checkSystemd(scope: Scope, run: RunCommand): Promise<void> {
 }
 
 const BY_OTHER_MEANS =
-  "In a container, let its own restart policy run 'modelrelay serve'; in WSL, set systemd=true in /etc/wsl.conf; " +
+  "In a container, let its own restart policy run 'modelrelay serve' or 'modelrelay work'; in WSL, set systemd=true in /etc/wsl.conf; " +
   "with OpenRC and others, have the init system run the same command line: it stays in the foreground and ends on SIGTERM. See docs/services.md";
 
 function createRunner(env: Environment): RunCommand {
