@@ -161,11 +161,11 @@ test("[F21] doctor says of each thing how it is, asks the relay with the secret,
   await using relay = startTestRelay();
   await scene.run("config", "set", "proxy-url", relay.url.href);
   const unknown = await scene.run("doctor");
-  expect(unknown).toMatchObject({ code: 1, out: expect.stringContaining("FAILED   worker secret none is set") as unknown });
+  expect(unknown).toMatchObject({ code: 1, out: expect.stringContaining("FAILED   worker secret   none is set") as unknown });
   scene.env = { WORKER_SECRET: "test-secret" };
   const good = await scene.run("doctor");
   expect(good.out).toMatch(/ok +secret +accepted/);
-  expect(good).toMatchObject({ code: 0, out: expect.stringContaining("Nothing is broken.") as unknown });
+  expect(good).toMatchObject({ code: 0, out: expect.stringMatching(/\d+ of \d+ checks ok/) as unknown });
   scene.env = { WORKER_SECRET: "wrong-secret" };
   const wrong = await scene.run("doctor");
   expect(wrong.out).toMatch(/FAILED +secret/);

@@ -9,7 +9,7 @@ import { type BackendPlace, examineBackend } from "./examine-backend.ts";
 import { examineMachine, type Machine } from "./examine-machine.ts";
 import { examineRelay, httpBase, type RelayPlace } from "./examine-relay.ts";
 import { examineRelayed } from "./examine-relayed.ts";
-import { type Say, skipped } from "./finding.ts";
+import { CHECKS, type Say, skipped } from "./finding.ts";
 import { DOCTOR_OPTIONS } from "./options.ts";
 import { Report } from "./report.ts";
 
@@ -19,7 +19,7 @@ export const doctor: CommandBody = {
     const parsed = parseOptions("doctor", DOCTOR_OPTIONS, args, world.env);
     const { json } = parsed.values;
     const plan = toPlan(parsed, world);
-    const report = new Report(json ? null : world.print);
+    const report = new Report(CHECKS, json ? null : world.print);
     await examine(plan, report.say, world);
     world.print(json ? `${JSON.stringify(report.json, null, 2)}\n` : report.summary);
     return report.isFine ? 0 : 1;

@@ -30,8 +30,6 @@ export type Outcome =
   /** Nothing was looked at; `detail` says why. */
   | { readonly verdict: "skipped"; readonly detail: string };
 
-export type Finding = Outcome & { readonly check: CheckName };
-
 /** Takes findings as they come. */
 export type Say = (check: CheckName, outcome: Outcome) => void;
 

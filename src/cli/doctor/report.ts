@@ -1,24 +1,30 @@
 // Findings as text, one after another as they come, or as one JSON object at the end.
 import { VERSION } from "../../base/version.ts";
-import { type CheckName, CHECKS, type Finding, type Outcome } from "./finding.ts";
+import type { Outcome } from "./finding.ts";
 
-export class Report {
-  readonly findings: Finding[] = [];
+type Finding<Check extends string = string> = Outcome & { readonly check: Check };
+
+export class Report<Check extends string> {
+  readonly findings: Finding<Check>[] = [];
+  readonly #parts: Readonly<Record<Check, string>>;
+  readonly #nameChars: number;
   readonly #print: ((text: string) => void) | null;
   #part = "";
 
-  /** `print` null: nothing is shown while it goes on. */
-  constructor(print: ((text: string) => void) | null) {
+  /** `parts` has every check there may be, with the part of the whole it looks at. `print` null: nothing is shown while it goes on. */
+  constructor(parts: Readonly<Record<Check, string>>, print: ((text: string) => void) | null) {
+    this.#parts = parts;
+    this.#nameChars = Math.max(...Object.keys(parts).map((check) => check.length));
     this.#print = print;
   }
 
-  readonly say = (check: CheckName, outcome: Outcome): void => {
+  readonly say = (check: Check, outcome: Outcome): void => {
     const finding = { check, ...outcome };
     this.findings.push(finding);
-    const part = CHECKS[check];
+    const part = this.#parts[check];
     if (part !== this.#part) this.#print?.(`${this.#part === "" ? "" : "\n"}${part}\n`);
     this.#part = part;
-    this.#print?.(renderFinding(finding));
+    this.#print?.(renderFinding(finding, this.#nameChars));
   };
 
   get isFine(): boolean {
@@ -40,7 +46,7 @@ export class Report {
       version: VERSION,
       ok: this.isFine,
       checks: this.findings.map((finding) => ({
-        part: CHECKS[finding.check],
+        part: this.#parts[finding.check],
         check: finding.check,
         verdict: finding.verdict,
         detail: finding.detail,
@@ -55,10 +61,9 @@ export class Report {
 }
 
 const VERDICT_CHARS = 8;
-const NAME_CHARS = Math.max(...Object.keys(CHECKS).map((check) => check.length));
 
-function renderFinding(finding: Finding): string {
+function renderFinding(finding: Finding, nameChars: number): string {
   const verdict = finding.verdict === "failed" ? "FAILED" : finding.verdict;
-  const line = `  ${verdict.padEnd(VERDICT_CHARS)} ${finding.check.padEnd(NAME_CHARS)}  ${finding.detail}\n`;
-  return "fix" in finding ? `${line}${" ".repeat(VERDICT_CHARS + NAME_CHARS + 5)}-> ${finding.fix}\n` : line;
+  const line = `  ${verdict.padEnd(VERDICT_CHARS)} ${finding.check.padEnd(nameChars)}  ${finding.detail}\n`;
+  return "fix" in finding ? `${line}${" ".repeat(VERDICT_CHARS + nameChars + 5)}-> ${finding.fix}\n` : line;
 }

@@ -12,7 +12,24 @@ import { showBytes } from "../../llamafile/quantity.ts";
 import { reasonOf } from "../../llamafile/reason.ts";
 import { failed, ok, type Outcome, warning } from "../doctor/finding.ts";
 
-type Say = (check: string, outcome: Outcome) => void;
+const MACHINE = "This machine";
+
+export const MACHINE_CHECKS = {
+  system: MACHINE,
+  processor: MACHINE,
+  memory: MACHINE,
+  gpu: MACHINE,
+  home: MACHINE,
+  disk: MACHINE,
+  executables: MACHINE,
+  "binary format": MACHINE,
+  compiler: MACHINE,
+  "file size": MACHINE,
+  settings: MACHINE,
+  catalogue: MACHINE,
+} as const;
+
+type Say = (check: keyof typeof MACHINE_CHECKS, outcome: Outcome) => void;
 
 export async function examineMachine(home: Home, env: Readonly<Record<string, string | undefined>>, say: Say): Promise<void> {
   const machine = readMachine(thisWorld());
