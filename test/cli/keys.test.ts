@@ -227,10 +227,10 @@ describe("trouble", () => {
       const flagged = await runCli(["keys", "list", "--json", "--admin-token", TOKEN, "--url", rig.url]);
       expect(flagged.code).toBe(0);
       expect(flagged.err).toBe("modelrelay: a secret given as a flag shows in the process list; use --admin-token-file\n");
-      const wrong = await runCli(["keys", "list", "--admin-token-file", join(folder, "token"), "--url", rig.url], {
-        MODELRELAY_ADMIN_TOKEN: "x",
-      });
-      expect(wrong.code).toBe(0);
+      const stronger = await runCli(["keys", "list", "--admin-token-file", file, "--url", rig.url], { MODELRELAY_ADMIN_TOKEN: "x" });
+      expect(stronger.code).toBe(0);
+      const wrong = await runCli(["keys", "list", "--admin-token", "x", "--url", rig.url], { MODELRELAY_ADMIN_TOKEN_FILE: file });
+      expect(wrong.err).toContain("refuses the admin token of --admin-token (");
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -37,6 +37,6 @@ test("[M5] a block that fails is noticed, and so is a process that does not come
   expect(await failure("sh run a", "modelrelay health --url http://127.0.0.1:9 || exit 3")).toContain("this failed with 3");
   expect(await failure("sh run a", "false\ntrue")).toContain("this failed with 1");
   expect(await failure("sh start a", "modelrelay serve --worker-secret changeme")).toContain("this ended with 2");
-  expect(await failure("sh start a", "sh -c 'echo listening url=; sleep 60'")).toContain("was told to stop and ended with 143");
+  expect(await failure("sh start a", "sh -c 'echo listening url=; exec sleep 60'")).toContain("was told to stop and ended with 143");
   expect(await failure("js run a", "throw new Error('no')")).toContain("this failed with 1");
 });

@@ -47,7 +47,8 @@ export function adminDoor(
     { value: values.adminTokenFile, origin: origins.adminTokenFile },
   );
   warnOfSecretFlag(origins.adminToken, tell);
-  const from = origins.adminTokenFile.kind === "default" ? origins.adminToken : origins.adminTokenFile;
+  // Both may be given, and the stronger source counts: whose text it is says which one that was.
+  const from = text !== null && text === values.adminToken?.trim() ? origins.adminToken : origins.adminTokenFile;
   return { ...relayDoor(values, env), token: text === null ? null : { text, from } };
 }
 
