@@ -61,7 +61,7 @@ export async function checkMachine({ manager, places, run }: Machine, env: Envir
 }
 
 /** systemctl is there in many containers in which systemd is not in charge. */
-async function checkSystemd(scope: Scope, run: RunCommand): Promise<void> {
+export async function checkSystemd(scope: Scope, run: RunCommand): Promise<void> {
   const { out, err } = await run([...systemctlOf({ scope }), "is-system-running"]);
   const isAbsent = /^offline$/m.test(out) || /not been booted with systemd|failed to connect to bus/i.test(err);
   if (!isAbsent) return;

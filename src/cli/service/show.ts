@@ -6,7 +6,7 @@ import { nameOf, type Role, type ServiceId } from "../../service/service.ts";
 import { systemctlOf, systemdLogsCommand, unitOf } from "../../service/systemd.ts";
 import type { CommandWorld } from "../commands.ts";
 import type { OptionValues } from "../options/option.ts";
-import { type Machine, thisMachine } from "./machine.ts";
+import { checkSystemd, type Machine, thisMachine } from "./machine.ts";
 import type { SERVICE_OPTIONS } from "./options.ts";
 import { definitionPath } from "./uninstall.ts";
 
@@ -46,13 +46,16 @@ async function stateOf(id: ServiceId, machine: Machine): Promise<State> {
 }
 
 async function stateUnderSystemd(id: ServiceId, machine: Machine): Promise<State> {
+  await checkSystemd(machine.places.scope, machine.run);
+  const isInstalled = existsSync(definitionPath(id, machine) ?? "");
   const ask = async (verb: string): Promise<string> => {
     const { out, err } = await machine.run([...systemctlOf(machine.places), verb, unitOf(id)]);
-    return firstLine(out) ?? `unknown (${firstLine(err) ?? "systemctl does not say"})`;
+    // Of a unit that is not there systemctl says so, as of a failure.
+    return firstLine(out) ?? (isInstalled ? `unknown (${firstLine(err) ?? "systemctl does not say"})` : "no");
   };
   const [enabled, running] = [await ask("is-enabled"), await ask("is-active")];
   const logs = toShellCommand(systemdLogsCommand(id, machine.places));
-  return { isInstalled: existsSync(definitionPath(id, machine) ?? ""), enabled, running, isRunning: running === "active", logs };
+  return { isInstalled, enabled, running, isRunning: running === "active", logs };
 }
 
 async function stateUnderLaunchd(id: ServiceId, machine: Machine): Promise<State> {
