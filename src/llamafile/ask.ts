@@ -1,5 +1,6 @@
 // Asks a model one question as its users would, and takes the time: whether it works is seen by its answering.
 import * as v from "valibot";
+import { readBodyJson, readBodyText } from "../base/bounded-body.ts";
 import type { Clock } from "../base/clock.ts";
 import { CommandError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
@@ -117,14 +118,14 @@ function readDelta(data: string): { readonly words: string; readonly isPiece: bo
 }
 
 async function readEmbedding(response: Response, clock: Clock, startedMs: number): Promise<Reply> {
-  const parsed = v.safeParse(Embeddings, await response.json().catch(() => null));
+  const parsed = v.safeParse(Embeddings, await readBodyJson(response));
   if (!parsed.success) throw new CommandError("the answer holds no embedding");
   const totalMs = clock.nowMs() - startedMs;
   return { text: `an embedding of ${parsed.output.data[0]!.embedding.length} numbers`, firstMs: totalMs, totalMs, chunks: 1 };
 }
 
 async function explain(response: Response): Promise<string> {
-  const text = await response.text().catch(() => "");
+  const text = await readBodyText(response).catch(() => "");
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Refusal), text);
   return printable((parsed.success ? parsed.output.error.message : text.trim()).slice(0, 300)) || "nothing more";
 }

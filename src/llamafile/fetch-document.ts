@@ -1,4 +1,5 @@
 // Fetches small documents: bounded in size and time, redirects judged as those of downloads are.
+import { BodyTooLong, readBodyText } from "../base/bounded-body.ts";
 import { CommandError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { VERSION } from "../base/version.ts";
@@ -54,15 +55,12 @@ async function follow(url: URL, signal: AbortSignal): Promise<Response> {
 }
 
 async function readBounded(url: URL, response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > DOCUMENT_MAX_BYTES)
-      throw new CommandError(`${url.href} is larger than ${DOCUMENT_MAX_BYTES / 1024 ** 2} MiB: no catalogue`);
-    chunks.push(chunk);
+  try {
+    return await readBodyText(response, DOCUMENT_MAX_BYTES);
+  } catch (error) {
+    if (!(error instanceof BodyTooLong)) throw error;
+    throw new CommandError(`${url.href} is larger than ${DOCUMENT_MAX_BYTES / 1024 ** 2} MiB: no catalogue`);
   }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 const REDIRECTS_MAX = 8;

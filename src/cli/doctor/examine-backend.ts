@@ -1,5 +1,6 @@
 // The model server, asked as the worker asks it: what it lists, whether it streams, and whether it stops when nobody listens.
 import * as v from "valibot";
+import { readBodyJson } from "../../base/bounded-body.ts";
 import type { Clock } from "../../base/clock.ts";
 import { nearestNames } from "../../base/nearest.ts";
 import { printable, quote } from "../../base/printable.ts";
@@ -185,7 +186,7 @@ async function ask({ url, apiKey }: BackendPlace, path: string): Promise<{ reado
     const headers: Record<string, string> = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
     const init = { headers, redirect: "manual", signal: AbortSignal.timeout(LIST_LIMIT_MS), ...viaProxy(null) } as const;
     const response = await fetch(backendUrl(url, path), init);
-    return { status: response.status, body: await response.json().catch(() => null) };
+    return { status: response.status, body: await readBodyJson(response) };
   } catch (error) {
     return codeOf(error);
   }

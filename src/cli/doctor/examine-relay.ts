@@ -1,6 +1,7 @@
 // The way to the relay, step by step: each check stands on those before it.
 import * as v from "valibot";
 import { CLOSE } from "../../protocol/close.ts";
+import { readBodyJson } from "../../base/bounded-body.ts";
 import { printable } from "../../base/printable.ts";
 import { VERSION } from "../../base/version.ts";
 import { explainEnd } from "../../worker/explain.ts";
@@ -142,7 +143,7 @@ async function examineHealth(place: RelayPlace, say: Say): Promise<boolean> {
       ...viaProxy(place.proxy),
       ...(place.tlsCa === null ? {} : { tls: { ca: place.tlsCa } }),
     });
-    body = await response.json().catch(() => null);
+    body = await readBodyJson(response);
   } catch (error) {
     const fix = /^ECONNRESET|CLOSED|SOCKET/i.test(codeOf(error)) ? "a port with TLS needs https:// in --proxy-url" : wrongPlace;
     say("relay", failed(`${base}/health is not answered (${printable(codeOf(error))})`, fix));

@@ -1,5 +1,6 @@
 // The whole way as a client goes it: a streamed answer through the relay, and whether it comes piece by piece.
 import * as v from "valibot";
+import { readBodyJson } from "../../base/bounded-body.ts";
 import type { Clock } from "../../base/clock.ts";
 import { printable, quote } from "../../base/printable.ts";
 import { openAiList } from "../../worker/models.ts";
@@ -83,7 +84,7 @@ async function listModels(
     const headers: Record<string, string> = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
     const init = { headers, redirect: "manual", signal: AbortSignal.timeout(LIST_LIMIT_MS), ...reach } as const;
     const response = await fetch(`${base}/v1/models`, init);
-    const body = v.safeParse(openAiList, await response.json().catch(() => null));
+    const body = v.safeParse(openAiList, await readBodyJson(response));
     return {
       status: response.status,
       models: response.status === 200 && body.success ? (body.output.data ?? []).map(({ id }) => id) : null,

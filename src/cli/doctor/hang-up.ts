@@ -1,5 +1,6 @@
 // Does the backend stop when its client hangs up? Only then is a cancelled request's slot soon free again.
 import * as v from "valibot";
+import { readBodyJson } from "../../base/bounded-body.ts";
 import type { Clock } from "../../base/clock.ts";
 import { backendUrl } from "../../worker/backend-address.ts";
 import { tryOut } from "../up/try-out.ts";
@@ -75,8 +76,9 @@ const Slots = v.array(v.object({ is_processing: v.boolean() }));
 async function busySlots({ url, apiKey, reach }: HungUpOn): Promise<number | null> {
   try {
     const headers: Record<string, string> = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
-    const response = await fetch(backendUrl(url, "/slots"), { headers, signal: AbortSignal.timeout(SLOTS_LIMIT_MS), ...reach });
-    const slots = v.safeParse(Slots, await response.json());
+    const init = { headers, redirect: "manual", signal: AbortSignal.timeout(SLOTS_LIMIT_MS), ...reach } as const;
+    const response = await fetch(backendUrl(url, "/slots"), init);
+    const slots = v.safeParse(Slots, await readBodyJson(response));
     return response.status === 200 && slots.success ? slots.output.filter((slot) => slot.is_processing).length : null;
   } catch {
     return null;

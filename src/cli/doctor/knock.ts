@@ -42,7 +42,8 @@ export async function knock({ address, proxy, tlsCa, secret }: Door): Promise<Kn
     socket.ping();
   });
   // The runtime's own event, unknown to its types of the browser's kind.
-  socket.addEventListener("pong", () => after(performance.now() - startMs + LAST_WORD_MS, () => result.resolve({ kind: "let in" }))); // (2)
+  const onPong = (): void => after(performance.now() - startMs + LAST_WORD_MS, () => result.resolve({ kind: "let in" }));
+  socket.addEventListener("pong", onPong, { once: true }); // (2)
   socket.addEventListener("error", (event) => (failure = "message" in event ? event.message : ""));
   socket.addEventListener("close", ({ code, reason }) => {
     result.resolve(isOpen ? { kind: "closed", code, reason } : notOpen(reason === "" ? failure : reason)); // (1)

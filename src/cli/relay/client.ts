@@ -1,5 +1,6 @@
 // Asks a running relay, and turns whatever goes wrong into one line that says what to do.
 import * as v from "valibot";
+import { readBodyJson } from "../../base/bounded-body.ts";
 import { CommandError, UsageError } from "../../base/errors.ts";
 import { printable } from "../../base/printable.ts";
 import { proxyFor, relayAddress } from "../../worker/relay-address.ts";
@@ -109,10 +110,10 @@ export async function readAnswer<S extends v.GenericSchema>(
   return body.output;
 }
 
-/** Null: it is no JSON. @throws CommandError when the body does not come in time, which its head did */
+/** Null: it is no JSON, or has no end. @throws CommandError when the body does not come in time, which its head did */
 export async function readJson(door: RelayDoor, response: Response): Promise<unknown> {
   try {
-    return await response.json();
+    return await readBodyJson(response);
   } catch (error) {
     if (isTimeout(error)) throw new CommandError(explainSilence(door, error));
     return null;

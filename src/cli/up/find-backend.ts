@@ -1,5 +1,6 @@
 // Finds the model servers of this machine by asking at the ports they usually listen on.
 import * as v from "valibot";
+import { readBodyJson } from "../../base/bounded-body.ts";
 import { printable } from "../../base/printable.ts";
 
 interface Place {
@@ -91,7 +92,7 @@ async function askJson(url: string, apiKey: string | null, signal: AbortSignal):
     const headers: Record<string, string> = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
     // A model server is always reached directly, as the worker does it.
     const response = await fetch(url, { headers, signal, redirect: "manual", proxy: false });
-    if (response.status === 200) return await response.json();
+    if (response.status === 200) return await readBodyJson(response);
     await response.body?.cancel();
     return null;
   } catch {

@@ -1,5 +1,6 @@
 // One streamed chat request to a relay over real HTTP, shown as it comes: the proof that everything is connected.
 import * as v from "valibot";
+import { readBodyText } from "../../base/bounded-body.ts";
 import type { Clock } from "../../base/clock.ts";
 import { printable } from "../../base/printable.ts";
 
@@ -93,6 +94,8 @@ async function ask({
     headers: { "content-type": "application/json", ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }) },
     body: JSON.stringify({ model, stream: true, max_tokens: maxTokens, messages: [{ role: "user", content: prompt }] }),
     signal,
+    // A worker follows none either, and what is asked is meant for this server.
+    redirect: "manual",
     // The relay's own deadlines end it; a cold model may take minutes to load.
     timeout: false,
     ...reach,
@@ -105,6 +108,9 @@ function spokenText({ choices }: v.InferOutput<typeof ChatEvent>): string {
   return delta?.content ?? delta?.reasoning_content ?? delta?.reasoning ?? "";
 }
 
+// No model says so much at once.
+const LINE_MAX_CHARS = 1024 ** 2;
+
 /** The `data` of each event; comments and other fields are passed over. */
 async function* sseData(response: Response): AsyncGenerator<string> {
   const decoder = new TextDecoder();
@@ -112,12 +118,13 @@ async function* sseData(response: Response): AsyncGenerator<string> {
   for await (const bytes of response.body ?? []) {
     const lines = (rest + decoder.decode(bytes, { stream: true })).split(/\r?\n/);
     rest = lines.pop() ?? "";
+    if (rest.length > LINE_MAX_CHARS) throw new Error("a line of the answer has no end");
     for (const line of lines) if (line.startsWith("data:")) yield line.slice("data:".length).trim();
   }
 }
 
 async function describeRefusal(response: Response): Promise<string> {
-  const body = v.safeParse(v.object({ error: ErrorBody }), parseJson(await response.text()));
+  const body = v.safeParse(v.object({ error: ErrorBody }), parseJson(await readBodyText(response)));
   return `${response.status} ${body.success ? printable(body.output.error.message) : ""}`.trim();
 }
 
