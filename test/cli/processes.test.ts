@@ -16,6 +16,12 @@ test.each<[readonly string[], Readonly<Record<string, string>>, string]>([
   [["worker"], {}, `unknown command worker; did you mean work? The commands are ${NAMES}`],
   [["help", "keys", "lits"], {}, "unknown command keys lits; did you mean keys list? The commands of keys are create, list, revoke"],
   [["keys", "delete", "x"], {}, "unknown command keys delete; did you mean keys revoke? The commands of keys are create, list, revoke"],
+  [["keys", "create", "app"], {}, "unexpected argument \"app\"; did you mean --name app? 'modelrelay keys create --help' lists all flags"],
+  [
+    ["health", "http://a:80"],
+    {},
+    "unexpected argument \"http://a:80\"; did you mean --url http://a:80? 'modelrelay health --help' lists all flags",
+  ],
   [["work", "--backend", "x"], {}, "unknown flag --backend; did you mean --backend-url? 'modelrelay work --help' lists all flags"],
   [["serve", "extra"], SECRET, "unexpected argument \"extra\". 'modelrelay serve --help' lists all flags"],
   [["work", "--max-concurrency", "none"], SECRET, '--max-concurrency: "none" is not a whole number from 1 to 4096'],

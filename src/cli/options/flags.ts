@@ -2,7 +2,7 @@
 import { UsageError } from "../../base/errors.ts";
 import type { AnyOption, GivenText, OptionTable } from "./option.ts";
 import { printable, quote } from "../../base/printable.ts";
-import { didYouMean, didYouMeanFlag } from "./suggest.ts";
+import { didYouMeanFlag, didYouMeanValue } from "./suggest.ts";
 
 /**
  * The text given for each option, by its key in the table. A list given several times is joined with commas.
@@ -77,7 +77,7 @@ class FlagReader {
   }
 
   #refuseStray(word: string): never {
-    const advice = didYouMean(word, [...this.#byFlag.keys()], "--");
+    const advice = didYouMeanValue(word, [...this.#byFlag.keys()]);
     throw new UsageError(`unexpected argument ${quote(word)}${advice} 'modelrelay ${this.#command} --help' lists all flags`);
   }
 }

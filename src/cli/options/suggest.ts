@@ -1,5 +1,6 @@
 // The end of a refusal that names what was probably meant.
 import { nearestNames } from "../../base/nearest.ts";
+import { printable } from "../../base/printable.ts";
 
 /** `; did you mean --listen?`, or a full stop when no known name is near. */
 export function didYouMean(wrong: string, known: readonly string[], prefix = ""): string {
@@ -17,6 +18,14 @@ export function didYouMeanFlag(wrong: string, known: readonly string[]): string 
 export function didYouMeanCommand(wrong: string, known: readonly string[], prefix: string): string {
   const meant = lookUp(COMMANDS_ELSEWHERE, wrong).find((name) => known.includes(name));
   return meant === undefined ? didYouMean(wrong, known, prefix) : `; did you mean ${prefix}${meant}?`;
+}
+
+/** As above, for a word that only a flag could give a meaning. */
+export function didYouMeanValue(word: string, known: readonly string[]): string {
+  const flags = /^(https?|wss?):/.test(word) ? ["url", "proxy-url", "backend-url"] : ["name"];
+  const meant = flags.find((flag) => known.includes(flag));
+  const byLetters = didYouMean(word, known, "--");
+  return meant === undefined || byLetters !== "." ? byLetters : `; did you mean --${meant} ${printable(word)}?`;
 }
 
 function lookUp(names: Readonly<Record<string, readonly string[]>>, wrong: string): readonly string[] {
