@@ -2,7 +2,7 @@
 import { fstatSync } from "node:fs";
 import { CommandError } from "../../base/errors.ts";
 import { startCommand } from "../../llamafile/executable.ts";
-import { startKeeper } from "../../llamafile/keeper.ts";
+import { type KeeperPlan, startKeeper } from "../../llamafile/keeper.ts";
 import { askVersion, llamafileArguments } from "../../llamafile/launch.ts";
 import { modelPath, sizeHere } from "../../llamafile/library.ts";
 import { followLog, logPath, readTail } from "../../llamafile/log-file.ts";
@@ -15,38 +15,10 @@ import { modelEnvironment, ownEnvironment } from "./this-program.ts";
 
 /** Resolves to the exit code once it has been stopped. @throws CommandError when it ends by itself */
 export async function keepHere(wishes: StartWishes, world: CommandWorld): Promise<number> {
-  const { home, model, relay } = wishes;
-  const command = startCommand(modelPath(home, model), sizeHere(home, model) ?? 0);
-  const modelEnv = modelEnvironment(world.env);
-  const version = await askVersion(command, modelEnv);
-  const hasGpu = readMachine(thisWorld()).gpus.length > 0;
+  const { home, model } = wishes;
+  const plan = await planOf(wishes, world);
   const log = logPath(home, model.slug, "model");
   const logFrom = readTail(log, 0).end;
-  const plan = {
-    slug: model.slug,
-    port: wishes.port,
-    portRange: wishes.portRange,
-    record: {
-      args: [...wishes.args],
-      gpu_layers: wishes.gpuLayers,
-      context_size: wishes.contextSize,
-      proxy_url: relay?.proxyUrl ?? null,
-      provider: relay?.provider ?? null,
-      tls_ca: relay?.tlsCa ?? null,
-      max_concurrency: relay?.maxConcurrency ?? 1,
-    },
-    toModelCommand: (port: number) => {
-      const { gpuLayers, contextSize } = wishes;
-      const isForEmbeddings = model.tags.includes("embedding");
-      const args = [...wishes.defaultArgs, ...wishes.args];
-      return [...command, ...llamafileArguments(version, { port, gpuLayers, contextSize, isForEmbeddings, hasGpu, args })];
-    },
-    modelEnv,
-    worker:
-      relay === null
-        ? null
-        : { toCommand: (url: string) => workerCommand(model.slug, relay, url), env: ownEnvironment(world.env, relay.workerSecret) },
-  };
   const onReady = (url: string): void => world.tell(`${model.slug} answers at ${url}\n`);
   const signals = listenForStopSignals();
   const hangUp = Promise.withResolvers<void>();
@@ -75,6 +47,38 @@ export async function keepHere(wishes: StartWishes, world: CommandWorld): Promis
     signals.stop();
     process.off("SIGHUP", onHangUp);
   }
+}
+
+/** Asks the llamafile for its version, as its flags depend on it. @throws CommandError when this platform cannot start it */
+async function planOf(wishes: StartWishes, { env }: CommandWorld): Promise<KeeperPlan> {
+  const { home, model, relay, port, portRange, gpuLayers, contextSize } = wishes;
+  const command = startCommand(modelPath(home, model), sizeHere(home, model) ?? 0);
+  const modelEnv = modelEnvironment(env);
+  const version = await askVersion(command, modelEnv);
+  const hasGpu = readMachine(thisWorld()).gpus.length > 0;
+  const isForEmbeddings = model.tags.includes("embedding");
+  const args = [...wishes.defaultArgs, ...wishes.args];
+  return {
+    slug: model.slug,
+    port,
+    portRange,
+    record: {
+      args: [...wishes.args],
+      gpu_layers: gpuLayers,
+      context_size: contextSize,
+      proxy_url: relay?.proxyUrl ?? null,
+      provider: relay?.provider ?? null,
+      tls_ca: relay?.tlsCa ?? null,
+      max_concurrency: relay?.maxConcurrency ?? 1,
+    },
+    toModelCommand: (chosen) => [
+      ...command,
+      ...llamafileArguments(version, { port: chosen, gpuLayers, contextSize, isForEmbeddings, hasGpu, args }),
+    ],
+    modelEnv,
+    worker:
+      relay === null ? null : { toCommand: (url) => workerCommand(model.slug, relay, url), env: ownEnvironment(env, relay.workerSecret) },
+  };
 }
 
 /** Whether anybody gets the standard output: in the background it is the null device. */
