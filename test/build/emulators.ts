@@ -61,6 +61,8 @@ export class Windows implements AsyncDisposable {
     return {
       PATH: process.env["PATH"] ?? "",
       HOME: this.#folder,
+      // Its server leaves a lock there.
+      TMPDIR: this.#folder,
       WINEPREFIX: join(this.#folder, "prefix"),
       // No downloads of what .NET and HTML would need, no entries in this desktop's menus.
       WINEDLLOVERRIDES: "mscoree,mshtml,winemenubuilder.exe=",

@@ -37,7 +37,8 @@ export class Scene implements Disposable {
 }
 
 function environment(folder: string): Record<string, string> {
-  return { PATH: process.env["PATH"] ?? "", HOME: folder, TERM: "dumb", LANG: "C.UTF-8" };
+  // fish leaves a pipe in the last of them.
+  return { PATH: process.env["PATH"] ?? "", HOME: folder, TERM: "dumb", LANG: "C.UTF-8", XDG_RUNTIME_DIR: folder };
 }
 
 /** Asks the function that the script registers, with what bash would tell it. */
