@@ -2,6 +2,8 @@
 import { expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { createRunner } from "../../src/cli/service/machine.ts";
+import { failureOf } from "../support/until.ts";
 import { StandIn } from "./stand-in.ts";
 
 const SECRET = "a-secret-of-enough-length";
@@ -187,4 +189,12 @@ test("[G4] a level of the log that was a variable becomes a flag the service tak
   const installed = await here.run(INSTALL, { LOG_LEVEL: "debug" });
   expect(installed.code).toBe(0);
   expect(here.read(UNIT)).toContain(" --log-level=debug");
+});
+
+test("[G4] a question to the manager has a limit, and what changes something has that of the manager alone", async () => {
+  const env = { PATH: process.env["PATH"] };
+  const hanging = ["sh", "-c", "exec sleep 60"];
+  expect(String(await failureOf(createRunner(env, 200)(hanging)))).toContain("did not answer in 0.2 s; is the service manager busy?");
+  expect(await createRunner(env, 20_000)(["sh", "-c", "echo out; exit 3"])).toEqual({ code: 3, out: "out\n", err: "" });
+  expect(await createRunner(env)(["/nonexistent/systemctl"])).toMatchObject({ code: 127 });
 });

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { CommandError, UsageError } from "../../base/errors.ts";
 import type { CommandResult, RunCommand } from "../../service/perform.ts";
+import { toShellCommand } from "../../service/quoting.ts";
 import type { Manager, Places, Scope } from "../../service/service.ts";
 import { systemctlOf } from "../../service/systemd.ts";
 import type { Environment } from "../options/parse.ts";
@@ -10,14 +11,17 @@ import type { Environment } from "../options/parse.ts";
 export interface Machine {
   readonly manager: Manager;
   readonly places: Places;
+  /** For what changes something: it may take as long as a drain, whose limit is the manager's. */
   readonly run: RunCommand;
+  /** For what is only asked. */
+  readonly ask: RunCommand;
 }
 
 /** @throws CommandError on a machine without a service manager this program knows */
 export function thisMachine(isUserAsked: boolean, env: Environment): Machine {
   const uid = process.getuid?.() ?? 0;
   const scope: Scope = isUserAsked ? "user" : "system";
-  const run = createRunner(env);
+  const [run, ask] = [createRunner(env), createRunner(env, ASK_LIMIT_MS)];
   const home = env["HOME"] ?? homedir();
   if (process.platform === "linux") {
     const config = env["XDG_CONFIG_HOME"] ?? join(home, ".config");
@@ -25,7 +29,7 @@ export function thisMachine(isUserAsked: boolean, env: Environment): Machine {
       scope === "user"
         ? { scope, uid, definitions: join(config, "systemd/user"), settings: join(config, "modelrelay") }
         : { scope, uid, definitions: "/etc/systemd/system", settings: "/etc/modelrelay" };
-    return { manager: "systemd", places, run };
+    return { manager: "systemd", places, run, ask };
   }
   if (process.platform === "darwin") {
     const support = join(home, "Library/Application Support/modelrelay");
@@ -33,20 +37,20 @@ export function thisMachine(isUserAsked: boolean, env: Environment): Machine {
       scope === "user"
         ? { scope, uid, definitions: join(home, "Library/LaunchAgents"), settings: support }
         : { scope, uid, definitions: "/Library/LaunchDaemons", settings: "/Library/Application Support/modelrelay" };
-    return { manager: "launchd", places, run };
+    return { manager: "launchd", places, run, ask };
   }
   if (process.platform === "win32") {
     if (isUserAsked) throw new UsageError("--user: services of Windows belong to the machine; leave the flag out");
     const settings = join(env["ProgramData"] ?? String.raw`C:\ProgramData`, "modelrelay");
-    return { manager: "windows", places: { scope, uid, definitions: settings, settings }, run };
+    return { manager: "windows", places: { scope, uid, definitions: settings, settings }, run, ask };
   }
   throw new CommandError(`there is no way to install a service on ${process.platform}. ${BY_OTHER_MEANS}`);
 }
 
 /** @throws CommandError when the manager is not there or not in charge, or this user may not ask it */
-export async function checkMachine({ manager, places, run }: Machine, env: Environment): Promise<void> {
+export async function checkMachine({ manager, places, ask }: Machine, env: Environment): Promise<void> {
   if (manager === "windows") {
-    const { code } = await run(["net.exe", "session"]);
+    const { code } = await ask(["net.exe", "session"]);
     if (code !== 0) throw new CommandError("services are installed by administrators: run this in a terminal started as administrator");
     return;
   }
@@ -57,12 +61,12 @@ export async function checkMachine({ manager, places, run }: Machine, env: Envir
   if (Bun.which(program, { PATH: env["PATH"] ?? "" }) === null) {
     throw new CommandError(`${program} is not on the PATH: services are not managed by ${manager} here. ${BY_OTHER_MEANS}`);
   }
-  if (manager === "systemd") await checkSystemd(places.scope, run);
+  if (manager === "systemd") await checkSystemd(places.scope, ask);
 }
 
 /** systemctl is there in many containers in which systemd is not in charge. */
-export async function checkSystemd(scope: Scope, run: RunCommand): Promise<void> {
-  const { out, err } = await run([...systemctlOf({ scope }), "is-system-running"]);
+export async function checkSystemd(scope: Scope, ask: RunCommand): Promise<void> {
+  const { out, err } = await ask([...systemctlOf({ scope }), "is-system-running"]);
   const isAbsent = /^offline$/m.test(out) || /not been booted with systemd|failed to connect to bus/i.test(err);
   if (!isAbsent) return;
   if (scope === "user") {
@@ -77,17 +81,30 @@ const BY_OTHER_MEANS =
   "In a container, let its own restart policy run 'modelrelay serve' or 'modelrelay work'; in WSL, set systemd=true in /etc/wsl.conf; " +
   "with OpenRC and others, have the init system run the same command line: it stays in the foreground and ends on SIGTERM. See docs/services.md";
 
-function createRunner(env: Environment): RunCommand {
+/** Without a limit it waits for as long as the program takes. What it runs throws a CommandError when it takes longer. */
+export function createRunner(env: Environment, limitMs: number | null = null): RunCommand {
+  const limit = limitMs === null ? {} : ({ timeout: limitMs, killSignal: "SIGKILL" } as const);
   return async (command): Promise<CommandResult> => {
-    try {
-      const child = Bun.spawn([...command], { env: { ...env, LC_ALL: "C" }, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-      const [code, out, err] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
-      return { code, out, err };
-    } catch {
-      return { code: NOT_FOUND, out: "", err: `${command[0]} is not there` };
-    }
+    const child = spawnOrNull(() =>
+      Bun.spawn([...command], { env: { ...env, LC_ALL: "C" }, stdin: "ignore", stdout: "pipe", stderr: "pipe", ...limit }),
+    );
+    if (child === null) return { code: NOT_FOUND, out: "", err: `${command[0]} is not there` };
+    const [code, out, err] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
+    if (limitMs === null || child.signalCode !== "SIGKILL") return { code, out, err };
+    throw new CommandError(`${toShellCommand(command)} did not answer in ${limitMs / 1000} s; is the service manager busy? Try again`);
   };
 }
+
+function spawnOrNull<Child>(spawn: () => Child): Child | null {
+  try {
+    return spawn();
+  } catch {
+    return null;
+  }
+}
+
+// Managers answer within moments, also on a machine that is just starting.
+const ASK_LIMIT_MS = 30_000;
 
 // As shells say it.
 const NOT_FOUND = 127;

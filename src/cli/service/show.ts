@@ -46,10 +46,10 @@ async function stateOf(id: ServiceId, machine: Machine): Promise<State> {
 }
 
 async function stateUnderSystemd(id: ServiceId, machine: Machine): Promise<State> {
-  await checkSystemd(machine.places.scope, machine.run);
+  await checkSystemd(machine.places.scope, machine.ask);
   const isInstalled = existsSync(definitionPath(id, machine) ?? "");
   const ask = async (verb: string): Promise<string> => {
-    const { out, err } = await machine.run([...systemctlOf(machine.places), verb, unitOf(id)]);
+    const { out, err } = await machine.ask([...systemctlOf(machine.places), verb, unitOf(id)]);
     // Of a unit that is not there systemctl says so, as of a failure.
     return firstLine(out) ?? (isInstalled ? `unknown (${firstLine(err) ?? "systemctl does not say"})` : "no");
   };
@@ -59,16 +59,16 @@ async function stateUnderSystemd(id: ServiceId, machine: Machine): Promise<State
 }
 
 async function stateUnderLaunchd(id: ServiceId, machine: Machine): Promise<State> {
-  const { code, out } = await machine.run(launchdPrintCommand(id, machine.places));
+  const { code, out } = await machine.ask(launchdPrintCommand(id, machine.places));
   const state = /^\s*state = (.+)$/m.exec(out)?.[1] ?? "not loaded";
   const logs = toShellCommand(["tail", "-n", "50", logPath(id, machine.places)]);
   const isInstalled = existsSync(definitionPath(id, machine) ?? "");
   return { isInstalled, enabled: code === 0 ? "yes" : "no", running: state, isRunning: state === "running", logs };
 }
 
-async function stateUnderWindows(id: ServiceId, { run }: Machine): Promise<State> {
+async function stateUnderWindows(id: ServiceId, { ask }: Machine): Promise<State> {
   const name = nameOf(id, "windows");
-  const [config, query] = [await run(["sc.exe", "qc", name]), await run(["sc.exe", "query", name])];
+  const [config, query] = [await ask(["sc.exe", "qc", name]), await ask(["sc.exe", "query", name])];
   const running = /STATE\s*:\s*\d+\s+(\w+)/.exec(query.out)?.[1]?.toLowerCase() ?? "no";
   const enabled = /START_TYPE\s*:\s*\d+\s+(.+)/.exec(config.out)?.[1]?.trim().toLowerCase() ?? "no";
   const source = nameOf({ role: id.role, name: null }, "windows");

@@ -47,6 +47,6 @@ function planUninstall(id: ServiceId, { manager, places }: Machine): readonly St
 async function refuseUnknown(id: ServiceId, machine: Machine): Promise<void> {
   const path = definitionPath(id, machine);
   const name = nameOf(id, machine.manager);
-  const isThere = path === null ? (await machine.run(["sc.exe", "query", name])).code === 0 : existsSync(path);
+  const isThere = path === null ? (await machine.ask(["sc.exe", "query", name])).code === 0 : existsSync(path);
   if (!isThere) throw new CommandError(`${name} is not installed${path === null ? "" : `: there is no ${path}`}`);
 }
