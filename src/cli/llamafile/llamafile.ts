@@ -1,4 +1,7 @@
 // `modelrelay llamafile`: finds, downloads, runs and relays models that are one executable file each.
+// A file for each verb. What verbs share: how a line is read (options.ts, option-groups.ts, settings.ts, words.ts), how a model gets here
+// (get-model.ts), how it is started (start.ts, then start-in-background.ts or keep-here.ts, with start-wishes.ts and this-program.ts),
+// how its state is said (state-text.ts).
 import type { CommandGroup } from "../commands.ts";
 
 export const llamafile: CommandGroup = {
