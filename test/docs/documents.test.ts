@@ -158,9 +158,9 @@ function mentions(pattern: RegExp): readonly (readonly [path: string, found: str
 
 /** The lines in shell fences that run the program, from the command on, continuation lines joined. */
 function commandLines(text: string): readonly string[] {
-  const shell = fencesOf(text).filter(({ info }) => /^sh\b/.test(info));
+  const shell = fencesOf(text).filter(({ info }) => /^(?:sh|powershell)\b/.test(info));
   const lines = shell.flatMap(({ body }) => body.replaceAll(/\\\n\s*/g, " ").split("\n"));
-  const program = /^(?:sudo )?(?:[A-Z_]+=\S+ )*(?:bun src\/main\.ts|(?:\.\/)?modelrelay) (.+?)\s*(?:[&>#|].*)?$/;
+  const program = /^(?:sudo )?(?:[A-Z_]+=\S+ )*(?:bun src\/main\.ts|(?:\.[\\/])?modelrelay(?:\.exe)?) (.+?)\s*(?:[&>#|].*)?$/;
   return lines.flatMap((line) => program.exec(line)?.[1] ?? []);
 }
 
