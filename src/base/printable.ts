@@ -11,6 +11,11 @@ export function printable(text: string): string {
   return cut.replace(UNSAFE, escapeCharacter);
 }
 
+/** Whole lines of others, for a terminal: line breaks and tabs stay, the rest of what is unsafe is escaped, and nothing is cut. */
+export function printableLines(text: string): string {
+  return text.replaceAll("\r\n", "\n").replace(UNSAFE, (character) => (/[\n\t]/.test(character) ? character : escapeCharacter(character)));
+}
+
 /** The same in double quotes. */
 export function quote(text: string): string {
   return `"${printable(text).replaceAll('"', '\\"')}"`;

@@ -1,10 +1,13 @@
 // Hubs, catalogues and file servers that mean no good, and disks that fill up at the wrong moment.
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
 import { downloadModel } from "../../src/llamafile/download.ts";
 import { readCatalogue } from "../../src/llamafile/library.ts";
 import { receive } from "../../src/llamafile/receive.ts";
+import { TerminalCli } from "../cli/terminal-cli.ts";
+import { until } from "../support/until.ts";
 import { byPath, fileOf, says, sha256, startFileServer } from "./file-server.ts";
 import { catalogueOf, entryOf, Scene } from "./scene.ts";
 
@@ -127,3 +130,19 @@ test("[F20] every sign of an argument that is kept is read again", async () => {
   expect((await scene.run("config", "set", "default-args", "--", odd)).code).toBe(0);
   expect((await scene.run("config", "get", "default-args")).out).toBe(`${odd}\n`);
 });
+
+test("[F17] what a model writes to its log does not steer the terminal it is shown on, and goes into a pipe as it is", async () => {
+  await using scene = new Scene();
+  await scene.imports("loud");
+  mkdirSync(scene.home.logs, { recursive: true });
+  writeFileSync(join(scene.home.logs, "loud.log"), "\u001b]0;title\u0007a\tb\r\nend\n");
+  expect((await scene.run("logs", "loud")).out).toBe("\u001b]0;title\u0007a\tb\r\nend\n");
+  await using terminal = new TerminalCli(
+    ["llamafile", "logs", "loud"],
+    { cols: 80, rows: 24 },
+    { MODELRELAY_HOME: scene.home.root, HOME: scene.folder },
+  );
+  await until(() => terminal.written.includes("end"), "the log is shown");
+  expect(terminal.written).toContain("\\u001b]0;title\\u0007a");
+  expect(terminal.written).not.toContain("\u001b]");
+}, 20_000);

@@ -1,6 +1,8 @@
 // `modelrelay llamafile logs`: the last lines, and what is written from then on.
-import { CommandError } from "../../base/errors.ts";
 import { existsSync } from "node:fs";
+import { isatty } from "node:tty";
+import { CommandError } from "../../base/errors.ts";
+import { printableLines } from "../../base/printable.ts";
 import { followLog, logPath, readTail } from "../../llamafile/log-file.ts";
 import type { CommandBody } from "../commands.ts";
 import { listenForStopSignals } from "../stop-signals.ts";
@@ -22,8 +24,10 @@ export const logs: CommandBody = {
       throw new CommandError(`${slug} has said nothing yet: there is no ${path}. 'modelrelay llamafile run ${slug}' starts it`);
     }
     const { text, end } = readTail(path, values.lines);
+    // A model may log what it was asked, so anybody may be its author.
+    const shown = isatty(STANDARD_OUTPUT) ? printableLines : (written: string) => written;
     if (!values.follow) {
-      world.print(text);
+      world.print(shown(text));
       return 0;
     }
     const signals = listenForStopSignals();
@@ -31,7 +35,7 @@ export const logs: CommandBody = {
     void signals.first.then(() => stopping.abort());
     // As `head` ends a pipe: whoever does not read any more waits for nothing.
     const onText = (written: string): void => {
-      if (!writeNow(STANDARD_OUTPUT, written)) stopping.abort();
+      if (!writeNow(STANDARD_OUTPUT, shown(written))) stopping.abort();
     };
     onText(text);
     try {

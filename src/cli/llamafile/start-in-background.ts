@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CommandError } from "../../base/errors.ts";
+import { printableLines } from "../../base/printable.ts";
 import { startChild } from "../../llamafile/child.ts";
 import { ensureDirectory } from "../../llamafile/home.ts";
 import { logPath, readTail } from "../../llamafile/log-file.ts";
@@ -32,7 +33,7 @@ export async function startInBackground(wishes: StartWishes, world: CommandWorld
     // Both have it open; a name would only stay behind when this process is ended.
     if (process.platform !== "win32") removeNote(notePath);
     const failed = keeper.ended.then(() => {
-      world.tell(readSince(log, logFrom, TAIL_LINES));
+      world.tell(printableLines(readSince(log, logFrom, TAIL_LINES)));
       throw new CommandError(readNote(note) ?? `${model.slug} ended before it answered`);
     });
     const isKept = (state: RunState | null): state is RunState =>
@@ -90,7 +91,7 @@ async function reportRegistration(
     }
     await new Promise<void>((resolve) => clock.startTimer(LOOK_EVERY_MS, resolve));
   }
-  tell(readSince(path, from, TAIL_LINES));
+  tell(printableLines(readSince(path, from, TAIL_LINES)));
   throw new CommandError(
     `the worker of ${model.slug} is not registered at ${proxyUrl} yet; it tries on. 'modelrelay llamafile doctor' looks for the reason, ` +
       `'modelrelay llamafile logs ${model.slug} --worker --follow' shows what it does`,
