@@ -24,12 +24,20 @@ fail() {
     exit 2
 }
 
-# The program: as named, beside this script, on the path, or in the checkout this script belongs to.
+# The program: as named, beside this script (however it was called), on the path, or in the checkout this script belongs to.
 run() {
     if [ -n "${MODELRELAY:-}" ]; then
         exec "$MODELRELAY" "$@"
     fi
-    here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+    self=$0
+    while [ -L "$self" ]; do
+        target=$(readlink -- "$self")
+        case $target in
+        /*) self=$target ;;
+        *) self=$(dirname -- "$self")/$target ;;
+        esac
+    done
+    here=$(CDPATH='' cd -- "$(dirname -- "$self")" && pwd -P)
     for program in "$here/modelrelay" "$here/../modelrelay"; do
         if [ -f "$program" ] && [ -x "$program" ]; then exec "$program" "$@"; fi
     done

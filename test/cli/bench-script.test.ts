@@ -9,7 +9,7 @@ import { startWholePath } from "../support/whole-path.ts";
 const SCRIPT = new URL("../../extras/load-test.sh", import.meta.url).pathname;
 const SYSTEM_PATH = "/usr/bin:/bin";
 /** What the script itself calls. */
-const TOOLS = ["dirname", "cat"];
+const TOOLS = ["dirname", "cat", "readlink"];
 /** Says what it was called with. */
 const STAND_IN = '#!/bin/sh\necho "program: $0"\nfor word in "$@"; do echo "<$word>"; done\necho "key: ${MODELRELAY_API_KEY:-none}"\n';
 
@@ -68,6 +68,15 @@ test("[J15] it takes the program it is told of, the one beside it, the one above
   expect(await programOf()).toBe(beside);
   const named = folder.put("elsewhere/relay 2");
   expect(await programOf({ MODELRELAY: named })).toBe(named);
+});
+
+test("[J15] called by a link, even by one to a link, it finds the program beside itself", async () => {
+  using folder = makeFolder();
+  const beside = folder.put("extras/modelrelay");
+  mkdirSync(folder.at("with space"));
+  symlinkSync("../extras/load-test.sh", folder.at("with space/first"));
+  symlinkSync(folder.at("with space/first"), folder.at("second"));
+  expect((await runScript(folder.at("second"), [])).out).toContain(`program: ${beside}\n`);
 });
 
 test("[J15] values arrive as they are, and the key by the environment only", async () => {
