@@ -50,8 +50,8 @@ async function runLine(args: readonly string[], world: CommandWorld): Promise<nu
   const own = found.args.includes("--") ? found.args.slice(0, found.args.indexOf("--")) : found.args;
   if (own.some(isVersionFlag)) return printVersion(world);
   if (!own.some(isHelpFlag)) return await runByCitty(args, world);
-  const { renderCommandHelp } = await import("./cli/help.ts");
-  world.print(`${renderCommandHelp(found.command)}\n`);
+  const { helpWidth, renderCommandHelp } = await import("./cli/help.ts");
+  world.print(`${renderCommandHelp(found.command, helpWidth())}\n`);
   return 0;
 }
 
@@ -76,8 +76,8 @@ async function runByCitty(args: readonly string[], world: CommandWorld): Promise
 
 /** Who asks for help gets it on the standard output; a command that is not named to its end is a question too, but a failure for scripts. */
 async function showGroup({ group, isHelpAsked }: Found & { kind: "group" }, { print, tell }: CommandWorld): Promise<number> {
-  const { renderGroupHelp } = await import("./cli/help.ts");
-  (isHelpAsked ? print : tell)(`${renderGroupHelp(group)}\n`);
+  const { helpWidth, renderGroupHelp } = await import("./cli/help.ts");
+  (isHelpAsked ? print : tell)(`${renderGroupHelp(group, helpWidth())}\n`);
   return isHelpAsked ? 0 : EXIT_USAGE;
 }
 

@@ -34,7 +34,7 @@ export function outputWidth(): number {
 }
 
 /** Padded to `width`, or cut with a sign that it was. */
-export function fitCell(text: string, width: number, isRight = false): string {
+function fitCell(text: string, width: number, isRight = false): string {
   const missing = width - Bun.stringWidth(text);
   if (missing < 0) return fitCell(cutLine(text, width), width, isRight);
   return isRight ? " ".repeat(missing) + text : text + " ".repeat(missing);

@@ -1,9 +1,13 @@
 // `--help`, from the tables: what the command does, then each option with its flag, variable, default and sentence.
 import type { CommandBody } from "./commands.ts";
 import type { FoundCommand, FoundGroup } from "./find-command.ts";
+import { outputWidth } from "./columns.ts";
 import type { AnyOption } from "./options/option.ts";
+import { wrapWords } from "./wrap.ts";
 
-const WIDTH = 100;
+const WIDTH_MAX = 100;
+// Narrower than this nothing can be read, wherever the lines break.
+const WIDTH_MIN = 40;
 const INDENT = "  ";
 const HELP_INDENT = "      ";
 const GAP = 2;
@@ -11,29 +15,45 @@ const HOW_TO_READ =
   "Each flag is followed by its variable and its default. A flag wins over the variable, the variable over the config file. " +
   "Switches also take --no-..., true and false; lists are repeatable or comma separated.";
 
-/** At most 100 columns. */
-export function renderCommandHelp({ path, summary, body }: FoundCommand): string {
+/** Columns that help takes: those of a narrow terminal, and at most 100 elsewhere. */
+export function helpWidth(): number {
+  return Math.max(WIDTH_MIN, Math.min(WIDTH_MAX, outputWidth()));
+}
+
+export function renderCommandHelp({ path, summary, body }: FoundCommand, width = WIDTH_MAX): string {
   const options = Object.values(body.options);
-  const flags = new Map(options.map((option) => [option, flagText(option)]));
-  const flagWidth = widest([...flags.values()]);
-  const variableWidth = widest(options.map(variableText));
   const groups = new Map<string, AnyOption[]>();
   for (const option of options) groups.set(option.group, [...(groups.get(option.group) ?? []), option]);
+  const rows = optionRows(options, width);
 
-  const lines = [`modelrelay ${path}: ${summary}`, "", `Usage: ${usageOf(path, body)}`];
-  for (const { name, help } of body.words ?? []) lines.push("", `${INDENT}${name}`, ...wrap(help, HELP_INDENT));
-  if (body.passed !== undefined) lines.push("", `${INDENT}${body.passed.name}`, ...wrap(body.passed.help, HELP_INDENT));
-  lines.push("", ...wrap(HOW_TO_READ, ""));
+  const explain = (name: string, help: string) => ["", `${INDENT}${name}`, ...wrapWords(help, HELP_INDENT, width)];
+  const lines = [...wrapWords(`modelrelay ${path}: ${summary}`, "", width), "", ...wrapWords(`Usage: ${usageOf(path, body)}`, "", width)];
+  for (const { name, help } of body.words ?? []) lines.push(...explain(name, help));
+  if (body.passed !== undefined) lines.push(...explain(body.passed.name, body.passed.help));
+  lines.push("", ...wrapWords(HOW_TO_READ, "", width));
   for (const [group, members] of groups) {
     lines.push("", `${group}:`);
-    for (const option of members) {
-      const columns = [flags.get(option)!.padEnd(flagWidth), variableText(option).padEnd(variableWidth), option.fallbackText];
-      lines.push(`${INDENT}${columns.join(" ".repeat(GAP))}`.trimEnd());
-      lines.push(...wrap(option.help, HELP_INDENT));
-    }
+    for (const option of members) lines.push(...rows.get(option)!, ...wrapWords(option.help, HELP_INDENT, width));
   }
   lines.push("", "Also:", `${INDENT}-h, --help`, `${HELP_INDENT}This text.`, `${INDENT}-V, --version`, `${HELP_INDENT}The version.`);
   return lines.join("\n");
+}
+
+/** What stands above each option's sentence: one row of a table, or where that is too wide its flag and below it the rest. */
+function optionRows(options: readonly AnyOption[], width: number): ReadonlyMap<AnyOption, readonly string[]> {
+  const flagWidth = widest(options.map(flagText));
+  const variableWidth = widest(options.map(variableText));
+  const rows = options.map((option) => {
+    const columns = [flagText(option).padEnd(flagWidth), variableText(option).padEnd(variableWidth), option.fallbackText];
+    return `${INDENT}${columns.join(" ".repeat(GAP))}`.trimEnd();
+  });
+  if (widest(rows) <= width) return new Map(options.map((option, at) => [option, [rows[at]!]]));
+  return new Map(
+    options.map((option) => {
+      const rest = [variableText(option), option.fallbackText].filter((text) => text !== "").join(" ".repeat(GAP));
+      return [option, [`${INDENT}${flagText(option)}`, ...(rest === "" ? [] : wrapWords(rest, HELP_INDENT, width))]];
+    }),
+  );
 }
 
 /** As in `modelrelay keys revoke ID... [flags]`. */
@@ -46,24 +66,25 @@ function usageOf(path: string, { words = [], passed }: CommandBody): string {
 }
 
 /** What `modelrelay --help` and `modelrelay keys --help` show. */
-export function renderGroupHelp({ path, summary, group }: FoundGroup): string {
+export function renderGroupHelp({ path, summary, group }: FoundGroup, width = WIDTH_MAX): string {
   const isRoot = path === "";
   const program = isRoot ? "modelrelay" : `modelrelay ${path}`;
-  const width = widest(group.commands.map((command) => command.name));
+  const nameWidth = widest(group.commands.map((command) => command.name));
+  const wrap = (text: string) => wrapWords(text, "", width);
   return [
-    `${program}: ${isRoot ? "one stable endpoint for many model servers. Workers connect out; requests route in." : summary}`,
+    ...wrap(`${program}: ${isRoot ? "one stable endpoint for many model servers. Workers connect out; requests route in." : summary}`),
     "",
-    `Usage: ${program} <command> [flags]`,
+    ...wrap(`Usage: ${program} <command> [flags]`),
     "",
     "Commands:",
     ...group.commands.flatMap(({ name, summary: says }) => {
-      const [first = "", ...more] = wrap(says, " ".repeat(INDENT.length + width + GAP));
-      return [`${INDENT}${name.padEnd(width)}${first.slice(INDENT.length + width)}`, ...more];
+      const [first = "", ...more] = wrapWords(says, " ".repeat(INDENT.length + nameWidth + GAP), width);
+      return [`${INDENT}${name.padEnd(nameWidth)}${first.slice(INDENT.length + nameWidth)}`, ...more];
     }),
     "",
-    ...(isRoot ? ["Under a name that begins with modelrelay-server or modelrelay-worker it is 'serve' or 'work'."] : []),
-    `'${program} <command> --help' lists the flags of a command, 'modelrelay --version' says the version.`,
-    ...(isRoot ? ["To try it without any model: modelrelay up --demo"] : []),
+    ...(isRoot ? wrap("Under a name that begins with modelrelay-server or modelrelay-worker it is 'serve' or 'work'.") : []),
+    ...wrap(`'${program} <command> --help' lists the flags of a command, 'modelrelay --version' says the version.`),
+    ...(isRoot ? wrap("To try it without any model: modelrelay up --demo") : []),
   ].join("\n");
 }
 
@@ -80,17 +101,4 @@ function variableText(option: AnyOption): string {
 
 function widest(texts: readonly string[]): number {
   return Math.max(0, ...texts.map((text) => text.length));
-}
-
-function wrap(text: string, indent: string): string[] {
-  const lines: string[] = [];
-  let line = indent;
-  for (const word of text.split(" ")) {
-    if (line !== indent && line.length + 1 + word.length > WIDTH) {
-      lines.push(line);
-      line = indent;
-    }
-    line += line === indent ? word : ` ${word}`;
-  }
-  return [...lines, line];
 }

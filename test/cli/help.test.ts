@@ -3,6 +3,8 @@ import { expect, test } from "bun:test";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { everyCommand, findCommand } from "../../src/cli/find-command.ts";
 import { renderCommandHelp, renderGroupHelp } from "../../src/cli/help.ts";
+import { runCli } from "./run-cli.ts";
+import { TerminalCli } from "./terminal-cli.ts";
 
 for (const command of await everyCommand()) {
   test(`[K15] the help of ${command.path} shows each flag, variable, default and sentence in 100 columns`, () => {
@@ -46,3 +48,27 @@ test("[K15] a command with words shows them in its usage, and a group its comman
   expect(help).toStartWith("modelrelay keys: API keys of a relay");
   for (const name of ["create", "list", "revoke"]) expect(help).toMatch(new RegExp(`^  ${name} +\\w`, "m"));
 });
+
+test.each([40, 60, 80])("[K15] on a terminal of %p columns every help breaks between words and loses none", async (width) => {
+  for (const command of await everyCommand()) {
+    const help = renderCommandHelp(command, width);
+    // A word alone in its line is one that nothing can break.
+    expect(help.split("\n").filter((line) => line.length > width && line.trim().includes(" "))).toEqual([]);
+    expect(help.split(/\s+/).toSorted()).toEqual(renderCommandHelp(command).split(/\s+/).toSorted());
+  }
+});
+
+test("[K15] the width is the terminal's, at least 40 and at most 100; a pipe's is 100", async () => {
+  const linesAt = async (cols: number, args: readonly string[]) => {
+    await using narrow = new TerminalCli(args, { cols, rows: 60 });
+    await narrow.exit();
+    return narrow.written.split(/\r*\n/);
+  };
+  for (const args of [["--help"], ["keys", "create", "--help"], ["service", "--help"]]) {
+    const piped = (await runCli(args)).out.split("\n");
+    expect(Math.max(...(await linesAt(60, args)).map((line) => line.length))).toBeWithin(50, 61);
+    expect(await linesAt(20, args)).toEqual(await linesAt(40, args));
+    expect(await linesAt(200, args)).toEqual(piped);
+    expect(Math.max(...piped.map((line) => line.length))).toBeWithin(61, 101);
+  }
+}, 40_000);

@@ -1,4 +1,5 @@
 // `modelrelay doctor`: from a worker's machine, every step from the name of the relay to a streamed answer, each with what to do.
+import { outputWidth } from "../columns.ts";
 import type { CommandBody, CommandWorld } from "../commands.ts";
 import { readCertificates } from "../options/certificates.ts";
 import type { GivenSecret } from "../options/secrets.ts";
@@ -19,7 +20,7 @@ export const doctor: CommandBody = {
     const parsed = parseOptions("doctor", DOCTOR_OPTIONS, args, world.env);
     const { json } = parsed.values;
     const plan = toPlan(parsed, world);
-    const report = new Report(CHECKS, json ? null : world.print);
+    const report = new Report(CHECKS, json ? null : world.print, outputWidth());
     await examine(plan, report.say, world);
     world.print(json ? `${JSON.stringify(report.json, null, 2)}\n` : report.summary);
     return report.isFine ? 0 : 1;

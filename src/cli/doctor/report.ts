@@ -1,5 +1,6 @@
 // Findings as text, one after another as they come, or as one JSON object at the end.
 import { VERSION } from "../../base/version.ts";
+import { wrapWords } from "../wrap.ts";
 import type { Outcome } from "./finding.ts";
 
 type Finding<Check extends string = string> = Outcome & { readonly check: Check };
@@ -9,13 +10,15 @@ export class Report<Check extends string> {
   readonly #parts: Readonly<Record<Check, string>>;
   readonly #nameChars: number;
   readonly #print: ((text: string) => void) | null;
+  readonly #width: number;
   #part = "";
 
   /** `parts` has every check there may be, with the part of the whole it looks at. `print` null: nothing is shown while it goes on. */
-  constructor(parts: Readonly<Record<Check, string>>, print: ((text: string) => void) | null) {
+  constructor(parts: Readonly<Record<Check, string>>, print: ((text: string) => void) | null, width: number) {
     this.#parts = parts;
     this.#nameChars = Math.max(...Object.keys(parts).map((check) => check.length));
     this.#print = print;
+    this.#width = width;
   }
 
   readonly say = (check: Check, outcome: Outcome): void => {
@@ -24,7 +27,7 @@ export class Report<Check extends string> {
     const part = this.#parts[check];
     if (part !== this.#part) this.#print?.(`${this.#part === "" ? "" : "\n"}${part}\n`);
     this.#part = part;
-    this.#print?.(renderFinding(finding, this.#nameChars));
+    this.#print?.(renderFinding(finding, this.#nameChars, this.#width));
   };
 
   get isFine(): boolean {
@@ -61,9 +64,20 @@ export class Report<Check extends string> {
 }
 
 const VERDICT_CHARS = 8;
+// Beside its head a finding gets no less; where there is less, it goes below.
+const ROOM_MIN = 28;
+const INDENT_BELOW = 6;
 
-function renderFinding(finding: Finding, nameChars: number): string {
+function renderFinding(finding: Finding, nameChars: number, width: number): string {
   const verdict = finding.verdict === "failed" ? "FAILED" : finding.verdict;
-  const line = `  ${verdict.padEnd(VERDICT_CHARS)} ${finding.check.padEnd(nameChars)}  ${finding.detail}\n`;
-  return "fix" in finding ? `${line}${" ".repeat(VERDICT_CHARS + nameChars + 5)}-> ${finding.fix}\n` : line;
+  const head = `  ${verdict.padEnd(VERDICT_CHARS)} ${finding.check.padEnd(nameChars)}  `;
+  const isBeside = width - head.length >= ROOM_MIN;
+  const indent = isBeside ? head.length : INDENT_BELOW;
+  const under = (sign: string, text: string): readonly string[] => {
+    const [first = "", ...more] = wrapWords(text, " ".repeat(indent + sign.length), width);
+    return [`${" ".repeat(indent)}${sign}${first.trimStart()}`, ...more];
+  };
+  const [first = "", ...more] = under("", finding.detail);
+  const lines = isBeside ? [head + first.trimStart(), ...more] : [head.trimEnd(), first, ...more];
+  return [...lines, ...("fix" in finding ? under("-> ", finding.fix) : [])].map((line) => `${line}\n`).join("");
 }

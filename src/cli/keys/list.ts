@@ -1,4 +1,5 @@
 // `modelrelay keys list`: which keys there are, in a table or as JSON.
+import { outputWidth } from "../columns.ts";
 import type { CommandBody } from "../commands.ts";
 import { createKeysClient } from "./client.ts";
 import { renderKeys } from "./table.ts";
@@ -16,7 +17,7 @@ export const listKeys: CommandBody = {
       world.print(`${JSON.stringify({ keys: shown }, null, 2)}\n`);
       return 0;
     }
-    if (shown.length > 0) world.print(`${renderKeys(shown, keys, world.clock.unixMs()).join("\n")}\n`);
+    if (shown.length > 0) world.print(`${renderKeys(shown, keys, world.clock.unixMs(), outputWidth()).join("\n")}\n`);
     else world.tell("No key is in use; 'modelrelay keys create --name NAME' makes one.\n");
     const hidden = keys.length - shown.length;
     if (hidden > 0) world.tell(`${hidden} revoked ${hidden === 1 ? "key is" : "keys are"} not shown; --all shows them.\n`);

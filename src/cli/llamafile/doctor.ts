@@ -1,4 +1,5 @@
 // `modelrelay llamafile doctor`: what this machine needs to run and relay llamafiles, each with what to do where it is missing.
+import { outputWidth } from "../columns.ts";
 import type { CommandBody, CommandWorld } from "../commands.ts";
 import { examineRelay, httpBase } from "../doctor/examine-relay.ts";
 import { CHECKS, failed, type Outcome, skipped } from "../doctor/finding.ts";
@@ -20,7 +21,7 @@ export const doctor: CommandBody = {
   async run(args, world) {
     const line = readLine("doctor", LINE, args, world.env);
     const { values, home } = line;
-    const report = new Report(PARTS, values.json ? null : world.print);
+    const report = new Report(PARTS, values.json ? null : world.print, outputWidth());
     await examineMachine(home, world.env, report.say);
     await examineConfiguredRelay(line, world, report.say);
     world.print(values.json ? `${JSON.stringify(report.json, null, 2)}\n` : report.summary);
