@@ -22,7 +22,7 @@ export function parseOptions(args: readonly string[]): BuildOptions {
   const rest = args.flatMap((arg) => (/^--\w+=/.test(arg) ? [arg.slice(0, arg.indexOf("=")), arg.slice(arg.indexOf("=") + 1)] : [arg]));
   const value = (flag: string): string => {
     const next = rest.shift();
-    if (next === undefined || next === "" || next.startsWith("--")) throw new UsageError(`${flag} needs a value`);
+    if (next === undefined || next === "" || next.startsWith("-")) throw new UsageError(`${flag} needs a value`);
     return next;
   };
   for (let flag = rest.shift(); flag !== undefined; flag = rest.shift()) {

@@ -50,7 +50,8 @@ export const Catalogue = v.pipe(
     models: v.pipe(v.array(Entry), v.minLength(1, "there is no model in it"), v.maxLength(MODELS_MAX)),
   }),
   v.check(({ models }) => new Set(models.map(({ slug }) => slug)).size === models.length, "two models have the same slug"),
-  v.check(({ models }) => new Set(models.map(({ file }) => file)).size === models.length, "two models have the same file"),
+  // On macOS and Windows these would be one file.
+  v.check(({ models }) => new Set(models.map(({ file }) => file.toLowerCase())).size === models.length, "two models have the same file"),
 );
 
 export type CatalogueEntry = v.InferOutput<typeof Entry>;

@@ -98,6 +98,7 @@ test.each<[readonly string[], string]>([
   [["--target", "amiga"], "there is no target 'amiga'. The targets are linux-x64, linux-arm64, "],
   [["--target"], "--target needs a value"],
   [["--target", "--single"], "--target needs a value"],
+  [["--out", "-x"], "--out needs a value"],
   [["--single", "--target", "linux-x64"], "--single and --target exclude each other"],
   [["--minify"], "there is no flag '--minify'"],
   [["linux-x64"], "there is no flag 'linux-x64'"],

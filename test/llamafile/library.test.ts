@@ -162,6 +162,14 @@ test.each([
     catalogueOf(entryOf("a", "https://x.example/a", 1), { ...entryOf("a", "https://x.example/a", 1), file: "b.llamafile" }),
     "two models have the same slug",
   ],
+  [
+    "two of one file but for its capitals",
+    catalogueOf(
+      { ...entryOf("a", "https://x.example/a", 1), file: "m.llamafile" },
+      { ...entryOf("b", "https://x.example/b", 1), file: "M.llamafile" },
+    ),
+    "two models have the same file",
+  ],
   ["no model", catalogueOf(), "there is no model in it"],
   ["a page", "<html>", "there is no model in it"],
 ])("[F19] a document with %s is no catalogue", (_what, text, message) => {

@@ -1,6 +1,6 @@
 // `llamafile config`, `import`, `rm` and `doctor`: what is kept on disk, and what is said of it.
 import { expect, test } from "bun:test";
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
@@ -147,6 +147,14 @@ test("[F18] on a terminal rm asks, and only a yes counts", async () => {
     expect(existsSync(join(scene.home.models, "mine.llamafile"))).toBe(isThere);
   }
 }, 40_000);
+
+test("[F21] doctor warns of a home that others may write in", async () => {
+  await using scene = new Scene();
+  const home = async () => /^ *(\w+) +home +(.*)$/m.exec((await scene.run("doctor")).out)?.slice(1, 3);
+  expect(await home()).toEqual(["ok", scene.home.root]);
+  chmodSync(scene.home.models, 0o777);
+  expect(await home()).toEqual(["warning", expect.stringContaining("others may write in")]);
+});
 
 test("[F21] doctor says of each thing how it is, asks the relay with the secret, and fails only where something is broken", async () => {
   await using scene = new Scene();

@@ -94,11 +94,16 @@ function examineGpu({ platform, gpus }: Machine): Outcome {
   return ok("none that is known; models run on the processor");
 }
 
+// Of a mode: the group and everybody.
+const WRITABLE_BY_OTHERS = 0o022;
+
 function examineHome(home: Home, say: Say): boolean {
   try {
     for (const directory of [home.root, home.models, home.state, home.logs]) ensureDirectory(directory);
     accessSync(home.models, constants.W_OK);
-    say("home", ok(home.root));
+    const isOpen = [home.root, home.models].some((directory) => (statSync(directory).mode & WRITABLE_BY_OTHERS) !== 0);
+    const open = `others may write in ${home.root}, and so replace what is run from it`;
+    say("home", isOpen && process.platform !== "win32" ? warning(open, `chmod -R go-w ${home.root}`) : ok(home.root));
     return true;
   } catch (error) {
     say(
