@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { UsageError } from "../../src/base/errors.ts";
 import { bestOf } from "../../src/cli/up/choose-backend.ts";
-import { findBackends, listModels, pickChatModel, USUAL_PLACES } from "../../src/cli/up/find-backend.ts";
+import { findBackends, listModels, pickChatModel, USUAL_PLACES } from "../../src/cli/model-server/find-backend.ts";
 
 const servers: Bun.Server<undefined>[] = [];
 

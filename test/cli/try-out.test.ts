@@ -1,6 +1,6 @@
 // The first request: what is printed of a good answer, and what becomes of a bad one.
 import { expect, test } from "bun:test";
-import { describeTimings, tryOut, type TryOutResult } from "../../src/cli/up/try-out.ts";
+import { describeTimings, tryOut, type TryOutResult } from "../../src/cli/model-server/try-out.ts";
 import { startDemoBackend } from "../../src/demo/demo.ts";
 import { redirect, sse, unary } from "../support/fake-backend-answers.ts";
 import type { Answer } from "../support/fake-backend-exchange.ts";

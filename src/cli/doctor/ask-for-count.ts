@@ -1,6 +1,6 @@
 // A small streamed answer to look at: long enough to see whether it comes piece by piece, short enough to cost nothing.
 import type { Clock } from "../../base/clock.ts";
-import { tryOut, type TryOutResult } from "../up/try-out.ts";
+import { tryOut, type TryOutResult } from "../model-server/try-out.ts";
 
 export interface AskedForCount {
   readonly baseUrl: string;

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { readBodyJson } from "../../base/bounded-body.ts";
 import type { Clock } from "../../base/clock.ts";
 import { backendUrl } from "../../worker/backend-address.ts";
-import { tryOut } from "../up/try-out.ts";
+import { tryOut } from "../model-server/try-out.ts";
 import { type AskedForCount, askForCount } from "./ask-for-count.ts";
 import { failed, ok, type Outcome, skipped, warning } from "./finding.ts";
 

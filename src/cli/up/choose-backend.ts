@@ -1,7 +1,7 @@
 // Which model server `up` connects: the demo, the one named, or the best one found on this machine.
 import type { Clock } from "../../base/clock.ts";
 import { UsageError } from "../../base/errors.ts";
-import { findBackends, listModels, USUAL_PLACES, type FoundBackend } from "./find-backend.ts";
+import { findBackends, listModels, USUAL_PLACES, type FoundBackend } from "../model-server/find-backend.ts";
 
 export interface ChosenBackend {
   readonly name: string;

@@ -1,6 +1,6 @@
 // What `up` says first: the backend it connects, its models, and where clients reach the relay.
 import { showUrl, type ListenAddress } from "../options/addresses.ts";
-import type { FoundBackend } from "./find-backend.ts";
+import type { FoundBackend } from "../model-server/find-backend.ts";
 
 interface Introduced {
   readonly backend: FoundBackend & { readonly others: readonly FoundBackend[] };

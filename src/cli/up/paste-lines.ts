@@ -14,7 +14,7 @@ const PROMPT = "Hello!";
 
 export function renderPasteLines(target: PasteTarget): string {
   const sections = [claudeCode(target), codex(target), curl(target), openAiPython(target), openAiJs(target), anthropicPython(target)];
-  return sections.map(([title, ...lines]) => [title, ...lines.map((line) => `  ${line}`)].join("\n")).join("\n\n");
+  return sections.map(([title, ...lines]) => [title, ...lines.map((line) => (line === "" ? "" : `  ${line}`))].join("\n")).join("\n\n");
 }
 
 type Section = readonly [title: string, ...lines: readonly string[]];

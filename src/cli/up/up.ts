@@ -4,7 +4,7 @@ import { nearestNames } from "../../base/nearest.ts";
 import { reachableUrl } from "../options/addresses.ts";
 import { chooseBackend, type ChosenBackend } from "./choose-backend.ts";
 import type { CommandBody, CommandWorld } from "../commands.ts";
-import { pickChatModel } from "./find-backend.ts";
+import { pickChatModel } from "../model-server/find-backend.ts";
 import { MODELS_SHOWN, renderIntroduction } from "./introduction.ts";
 import { startLog } from "../log/log.ts";
 import { UP_OPTIONS } from "./options.ts";
@@ -14,7 +14,7 @@ import { quote } from "../../base/printable.ts";
 import { resolveSecret } from "../options/secrets.ts";
 import { warnOfOpenAddress, warnOfSecretFlags } from "../serve/config.ts";
 import { listenForStopSignals, runUntilStopped, type StopSignals } from "../stop-signals.ts";
-import { describeTimings, tryOut } from "./try-out.ts";
+import { describeTimings, tryOut } from "../model-server/try-out.ts";
 import { startRelay, untilReady, type Relay } from "./relay.ts";
 
 export const up: CommandBody = {
