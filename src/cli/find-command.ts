@@ -2,7 +2,7 @@
 import { UsageError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { type Command, type CommandBody, type CommandGroup, COMMANDS, isGroup } from "./commands.ts";
-import { didYouMean, didYouMeanCommand } from "./options/suggest.ts";
+import { didYouMean, didYouMeanCommand, explainShortFlag } from "./options/suggest.ts";
 
 /** A command with the words that lead to it. */
 export interface FoundCommand {
@@ -66,8 +66,11 @@ function explainUnknown(word: string, { path, group }: FoundGroup): string {
   const before = path === "" ? "" : `${path} `;
   const list = `${path === "" ? "The commands" : `The commands of ${path}`} are ${names.join(", ")}`;
   if (word.startsWith("-") && path !== "") return `${path} needs a command before its flags. ${list}`;
-  const isFlag = /^--?[a-z]/.test(word);
-  if (isFlag)
-    return `unknown flag ${printable(word)}${didYouMean(word, ["--help", "--version"])} A command comes before its flags. ${list}`;
+  if (/^--?[a-z]/i.test(word)) {
+    const advice = /^-[a-z]$/i.test(word)
+      ? explainShortFlag(word.slice(1), ["help", "version"])
+      : didYouMean(word, ["--help", "--version"]);
+    return `unknown flag ${printable(word)}${advice} A command comes before its flags. ${list}`;
+  }
   return `unknown command ${before}${printable(word)}${didYouMeanCommand(word, names, before)} ${list}`;
 }

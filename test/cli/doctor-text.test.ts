@@ -42,7 +42,7 @@ test("[O7] into a pipe each stands in a line of its own", () => {
 
 test("[O7] doctor takes the terminal's width", async () => {
   const args = ["doctor", "--backend-url", "http://127.0.0.1:1", "--proxy-url", "http://127.0.0.1:2"];
-  await using narrow = new TerminalCli(args, { cols: 60, rows: 60 }, { HOME: "/nonexistent" });
+  await using narrow = new TerminalCli(args, { cols: 60, rows: 60 });
   expect(await narrow.exit()).toBe(1);
   const lines = narrow.written.split(/\r*\n/);
   expect(lines.filter((line) => line.length > 60)).toEqual([]);

@@ -92,6 +92,7 @@ describe("switches and lists", () => {
 });
 
 describe("refusals", () => {
+  const SHORT = "The only short flags are -h and -V.";
   const ALL = "'modelrelay serve --help' lists all flags";
   const SECONDS = "is not a number of seconds from 0 to 2073600";
   const HEADER = "a header name that may be passed on (not one of the connection itself, as host or content-length)";
@@ -103,7 +104,11 @@ describe("refusals", () => {
     [["--port", "80"], `unknown flag --port; did you mean --listen? ${ALL}`],
     [["--host=0.0.0.0"], `unknown flag --host; did you mean --listen? ${ALL}`],
     [["--constructor"], `unknown flag --constructor. ${ALL}`],
-    [["-l"], `unknown flag -l. ${ALL}`],
+    [["-l"], `unknown flag -l; did you mean --listen, --log-level, --log-format or --log-file? ${SHORT} ${ALL}`],
+    [["-A", "x"], `unknown flag -A; did you mean --admin-token, --admin-token-file or --allowed-host? ${SHORT} ${ALL}`],
+    [["-p=8080"], `unknown flag -p; did you mean --listen, --public-url or --provider? ${SHORT} ${ALL}`],
+    [["-x"], `unknown flag -x. ${SHORT} ${ALL}`],
+    [["-lo"], `unknown flag -lo. ${ALL}`],
     [["--no-listen"], "--no-listen: --listen takes a value and cannot be negated"],
     [["--no-require-api-keys=true"], "--no-require-api-keys takes no value; write --require-api-keys=true instead"],
     [["listen"], `unexpected argument "listen"; did you mean --listen? ${ALL}`],

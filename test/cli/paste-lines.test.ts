@@ -45,6 +45,13 @@ test("[K22] Codex gets a provider that speaks responses, and the model", () => {
   expect(command).toBe("codex -c model_provider=modelrelay -m qwen3:8b");
 });
 
+test("[K22] no line ends in blanks, on any platform", () => {
+  for (const platform of ["linux", "win32"] as const) {
+    const lines = renderPasteLines({ baseUrl: BASE, model: NASTY, platform }).split("\n");
+    expect(lines.filter((line) => line !== line.trimEnd())).toEqual([]);
+  }
+});
+
 test("[K22] the SDKs get what they call the base URL: OpenAI's with /v1, Anthropic's without", () => {
   const js = section(NASTY, "OpenAI SDK, JavaScript");
   expect(() => new Bun.Transpiler({ loader: "js" }).transformSync(js)).not.toThrow();

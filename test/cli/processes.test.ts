@@ -5,6 +5,7 @@ import { COMMANDS } from "../../src/cli/commands.ts";
 import { MAIN, runCli, runCliInto } from "./run-cli.ts";
 
 const SECRET = { WORKER_SECRET: "mysecret" };
+const SHORT = "The only short flags are -h and -V.";
 const NAMES = COMMANDS.map(({ name }) => name).join(", ");
 
 test.each<[readonly string[], Readonly<Record<string, string>>, string]>([
@@ -12,6 +13,17 @@ test.each<[readonly string[], Readonly<Record<string, string>>, string]>([
   [["serv"], {}, `unknown command serv; did you mean serve? The commands are ${NAMES}`],
   [["constructor"], {}, `unknown command constructor. The commands are ${NAMES}`],
   [["--listen", ":80"], {}, `unknown flag --listen. A command comes before its flags. The commands are ${NAMES}`],
+  [["-p", "80"], {}, `unknown flag -p. ${SHORT} A command comes before its flags. The commands are ${NAMES}`],
+  [
+    ["llamafile", "logs", "m", "-n", "5"],
+    {},
+    "unknown flag -n; did you mean --lines? The only short flags are -f, -h and -V. 'modelrelay llamafile logs --help' lists all flags",
+  ],
+  [
+    ["llamafile", "run", "-p", "80"],
+    {},
+    `unknown flag -p; did you mean --port or --port-range? ${SHORT} 'modelrelay llamafile run --help' lists all flags`,
+  ],
   [["--verison"], {}, `unknown flag --verison; did you mean --version? A command comes before its flags. The commands are ${NAMES}`],
   [["worker"], {}, `unknown command worker; did you mean work? The commands are ${NAMES}`],
   [["help", "keys", "lits"], {}, "unknown command keys lits; did you mean keys list? The commands of keys are create, list, revoke"],

@@ -82,6 +82,17 @@ for (const { shell, ask, isTalkative, isMindful } of SHELLS) {
       expect(found).toEqual(Object.fromEntries(asked.map(({ line, expected }) => [line, [...expected].sort()])));
     });
 
+    patiently("[Z3] beside the values of a flag its sentence is not repeated", async () => {
+      const answers = await ask(script, [
+        "modelrelay keys create --scope ",
+        "modelrelay keys create --scope=",
+        "modelrelay keys list --json=",
+      ]);
+      expect(answers.map((offers) => offers.length)).toEqual([3, 3, 2]);
+      const helps = commands.flatMap(({ body }) => Object.values(body.options).map(({ help }) => help));
+      expect(answers.flat().filter(({ says }) => helps.includes(says))).toEqual([]);
+    });
+
     patiently("[Z4] a value that was begun is completed, behind the flag and behind its =", async () => {
       const begun = await words([
         "modelrelay serve --log-format j",

@@ -81,8 +81,8 @@ function switchArguments({ name, help, value }: Flag): string {
 /** Empty where there is nothing to offer. */
 function valueArguments(value: Value): string {
   if (value.kind === "path") return "-F";
-  // fish evaluates the list as code.
-  return "words" in value ? `-a ${quote(value.words.map(quote).join(" "))}` : "";
+  // fish evaluates the list as code. What follows a tab says what a word is: with nothing there it gets no sentence of its flag.
+  return "words" in value ? `-a ${quote(value.words.map((word) => String.raw`${quote(word)}\t`).join(" "))}` : "";
 }
 
 /** One word to fish, whatever is in it. */

@@ -2,7 +2,7 @@
 import { UsageError } from "../../base/errors.ts";
 import type { AnyOption, GivenText, OptionTable } from "./option.ts";
 import { printable, quote } from "../../base/printable.ts";
-import { didYouMeanFlag, didYouMeanValue } from "./suggest.ts";
+import { didYouMeanFlag, didYouMeanValue, explainShortFlag } from "./suggest.ts";
 
 /**
  * The text given for each option, by its key in the table. A list given several times is joined with commas.
@@ -72,7 +72,8 @@ class FlagReader {
 
   #refuseUnknown(written: string): never {
     const name = written.replace(/^-+/, "");
-    const advice = didYouMeanFlag(name, [...this.#byFlag.keys()]);
+    const known = [...this.#byFlag.keys()];
+    const advice = /^-[A-Za-z]$/.test(written) ? explainShortFlag(name, known) : didYouMeanFlag(name, known);
     throw new UsageError(`unknown flag ${printable(written)}${advice} 'modelrelay ${this.#command} --help' lists all flags`);
   }
 

@@ -14,13 +14,27 @@ export function didYouMeanFlag(wrong: string, known: readonly string[]): string 
   return meant === undefined ? didYouMean(wrong, known, "--") : `; did you mean --${meant}?`;
 }
 
-/** As above, for a command. */
+/** What is said of `-p`: the long flags it may stand for, if they are few. */
+export function explainShortFlag(letter: string, known: readonly string[]): string {
+  const small = letter.toLowerCase();
+  const elsewhere = lookUp(NAMES_ELSEWHERE, small).filter((flag) => known.includes(flag));
+  const meant = [...new Set([...elsewhere.slice(0, 1), ...known.filter((flag) => flag.startsWith(small))])].map((flag) => `--${flag}`);
+  const isFew = meant.length > 0 && meant.length <= SHORT_MEANINGS_MAX;
+  // The one command that follows a file takes -f, as every program that does.
+  const short = known.includes("follow") ? "-f, -h and -V" : "-h and -V";
+  return `${isFew ? `; did you mean ${meant.join(", ").replace(/, (\S+)$/, " or $1")}?` : "."} The only short flags are ${short}.`;
+}
+
+// More of them would be a list to read, which --help has with sentences.
+const SHORT_MEANINGS_MAX = 4;
+
+/** As at the flags, for a command. */
 export function didYouMeanCommand(wrong: string, known: readonly string[], prefix: string): string {
   const meant = lookUp(COMMANDS_ELSEWHERE, wrong).find((name) => known.includes(name));
   return meant === undefined ? didYouMean(wrong, known, prefix) : `; did you mean ${prefix}${meant}?`;
 }
 
-/** As above, for a word that only a flag could give a meaning. */
+/** The same for a word that only a flag could give a meaning. */
 export function didYouMeanValue(word: string, known: readonly string[]): string {
   const flags = /^(https?|wss?):/.test(word) ? ["url", "proxy-url", "backend-url"] : ["name"];
   const meant = flags.find((flag) => known.includes(flag));
@@ -33,6 +47,8 @@ function lookUp(names: Readonly<Record<string, readonly string[]>>, wrong: strin
 }
 
 const NAMES_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
+  p: ["port", "listen"],
+  n: ["lines", "requests", "name"],
   port: ["listen"],
   host: ["listen"],
   bind: ["listen"],
