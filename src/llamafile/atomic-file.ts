@@ -2,6 +2,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
+import { cannotWrite } from "./disk.ts";
 import { ensureDirectory } from "./home.ts";
 import { CommandError } from "../base/errors.ts";
 import { reasonOf } from "./reason.ts";
@@ -21,8 +22,8 @@ export function writeAtomically(path: string, text: string): void {
     }
     renameSync(fresh, path);
   } catch (error) {
-    rmSync(fresh, { force: true });
-    throw new CommandError(`${path} cannot be written (${reasonOf(error)})`);
+    removeQuietly(fresh);
+    throw cannotWrite(path, error);
   }
 }
 
@@ -42,5 +43,14 @@ export function readIfThere(path: string): string | null {
   } catch (error) {
     if (reasonOf(error) === "ENOENT") return null;
     throw new CommandError(`${path} cannot be read (${reasonOf(error)})`);
+  }
+}
+
+/** What kept the file from being written may keep it from being removed as well; the first of the two is what is told. */
+export function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Told by the caller.
   }
 }

@@ -1,8 +1,7 @@
 // Where models, their state and their logs live: one directory, so that it can be moved, backed up and removed as one.
 import { mkdirSync } from "node:fs";
 import { join, posix, win32 } from "node:path";
-import { CommandError } from "../base/errors.ts";
-import { reasonOf } from "./reason.ts";
+import { cannotWrite } from "./disk.ts";
 
 export interface HomeWorld {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -59,7 +58,7 @@ export function ensureDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new CommandError(`${path} cannot be made (${reasonOf(error)}); give another place with --home (or MODELRELAY_HOME)`);
+    throw cannotWrite(path, error);
   }
 }
 

@@ -4,8 +4,9 @@ import { basename, resolve } from "node:path";
 import * as v from "valibot";
 import { CommandError } from "../base/errors.ts";
 import { quote } from "../base/printable.ts";
+import { removeQuietly } from "./atomic-file.ts";
 import { Slug } from "./catalogue.ts";
-import { checkRoom } from "./disk.ts";
+import { cannotWrite, checkRoom } from "./disk.ts";
 import { executableKind, type ExecutableKind } from "./executable.ts";
 import { ensureDirectory, type Home } from "./home.ts";
 import { changeImports, type ImportedModel, modelPath, readLibrary } from "./library.ts";
@@ -91,8 +92,8 @@ function place(source: string, target: string, isCopy: boolean): void {
     // Of a link it is the file itself that is made runnable; without the right to, starting it will say so.
     if (process.platform !== "win32") chmodSync(target, (statSync(target).mode & 0o777) | 0o100);
   } catch (error) {
-    rmSync(fresh, { force: true });
-    const advice = isCopy ? "" : "; --copy copies it instead of linking to it";
-    throw new CommandError(`${target} cannot be made (${reasonOf(error)})${advice}`);
+    removeQuietly(fresh);
+    if (isCopy) throw cannotWrite(target, error);
+    throw new CommandError(`${target} cannot be made (${reasonOf(error)}); --copy copies it instead of linking to it`);
   }
 }

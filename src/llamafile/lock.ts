@@ -1,6 +1,7 @@
 // Locks between processes. The operating system gives one back when its holder dies, however it dies, so none is ever stale.
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
+import { cannotWrite } from "./disk.ts";
 import { ensureDirectory, type Home } from "./home.ts";
 import { CommandError } from "../base/errors.ts";
 import { reasonOf } from "./reason.ts";
@@ -22,7 +23,7 @@ export function tryLock(home: Home, name: string, waitMs = 0): Lock | null {
   } catch (error) {
     database?.close();
     if (reasonOf(error).startsWith("SQLITE_BUSY")) return null;
-    throw new CommandError(`the lock ${path} cannot be taken (${reasonOf(error)})`);
+    throw cannotWrite(path, error);
   }
   const held = database;
   const release = (): void => held.close();

@@ -2,10 +2,9 @@
 import { closeSync, copyFileSync, fstatSync, openSync, readSync, statSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Timer } from "../base/clock.ts";
-import { CommandError } from "../base/errors.ts";
+import { cannotWrite } from "./disk.ts";
 import { ensureDirectory, type Home } from "./home.ts";
 import { pause } from "./readiness.ts";
-import { reasonOf } from "./reason.ts";
 
 export type LogKind = "model" | "worker";
 
@@ -22,7 +21,7 @@ export function openLog(home: Home, slug: string, kind: LogKind, headline: strin
     writeSync(file, `--- ${headline}\n`);
     return file;
   } catch (error) {
-    throw new CommandError(`the log ${path} cannot be written (${reasonOf(error)})`);
+    throw cannotWrite(path, error);
   }
 }
 
