@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { UsageError } from "../base/errors.ts";
 import { quote } from "../base/printable.ts";
 import { quoteForEnvironmentFile, quoteForSystemd } from "./quoting.ts";
+import { SYSTEMD_PROPERTIES } from "./standing.ts";
 import { describeService, MARK, nameOf, type Places, type Service, type ServiceId, stopTimeoutSeconds, type Step } from "./service.ts";
 
 export function planSystemdInstall(service: Service, places: Places): readonly Step[] {
@@ -48,6 +49,11 @@ export function unitOf(id: ServiceId): string {
 
 export function systemdLogsCommand(id: ServiceId, { scope }: Pick<Places, "scope">): readonly string[] {
   return ["journalctl", ...(scope === "user" ? ["--user"] : []), "-u", nameOf(id, "systemd"), "-n", "50"];
+}
+
+/** What says whether it runs, was started again, and how it ended. */
+export function systemdShowCommand(id: ServiceId, places: Pick<Places, "scope">): readonly string[] {
+  return [...systemctlOf(places), "show", `--property=${SYSTEMD_PROPERTIES}`, unitOf(id)];
 }
 
 function toUnit(service: Service, places: Places): string {

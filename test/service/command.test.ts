@@ -15,13 +15,14 @@ test("[G4] install writes the unit and its secrets, enables it and starts it", a
   using here = new StandIn();
   const { code, out, err } = await here.run(INSTALL);
   expect({ code, out }).toEqual({ code: 0, out: "" });
-  expect(err).toContain("modelrelay-server is installed: it runs now, and starts when you log in\n");
+  expect(err).toContain("modelrelay-server is installed: it was started, and starts when you log in\n");
   expect(err).toEndWith("loginctl enable-linger\n");
   expect(here.calls).toEqual([
     "--user is-system-running",
     "--user daemon-reload",
     "--user enable modelrelay-server.service",
     "--user restart modelrelay-server.service",
+    "--user show --property=ActiveState,SubState,NRestarts,ExecMainCode,ExecMainStatus modelrelay-server.service",
   ]);
   const unit = here.read(UNIT);
   expect(unit).toMatch(/\nExecStart=\S+bun\S* \S+main\.ts serve --listen=127\.0\.0\.1:8099\n/);
@@ -55,6 +56,7 @@ test("[G4] a dry run says all of it and does none of it", async () => {
   expect(out).toContain(`# write ${join(here.home, UNIT)} (mode 0644)`);
   expect(out).toContain("systemctl --user enable modelrelay-server.service");
   expect(out).toContain("WORKER_SECRET=(secret)");
+  expect(out).toMatch(/# ask for 2 s whether it stays up\nsystemctl --user show --property=\S+ modelrelay-server\.service\n$/);
   expect(out).not.toContain(SECRET);
   expect([here.has(".config"), here.calls]).toEqual([false, []]);
 });

@@ -1,30 +1,36 @@
 // `modelrelay service install`: checks first, writes then, and starts last.
-import { UsageError } from "../../base/errors.ts";
+import { unreachable } from "../../base/assert.ts";
+import type { Clock } from "../../base/clock.ts";
+import { CommandError, UsageError } from "../../base/errors.ts";
 import { planLaunchdInstall } from "../../service/launchd.ts";
 import { describeSteps, perform, refuseForeignFiles } from "../../service/perform.ts";
+import { toShellCommand } from "../../service/quoting.ts";
 import { nameOf, type Role, type Service, type Step } from "../../service/service.ts";
+import { WATCHED_MS, watchStart } from "../../service/standing.ts";
 import { planSystemdInstall } from "../../service/systemd.ts";
 import { planWindowsInstall } from "../../service/windows.ts";
 import type { CommandWorld } from "../commands.ts";
+import { logsCommand, standingCommand, standingOf } from "./ask-manager.ts";
 import { checkMachine, type Machine, thisMachine } from "./machine.ts";
 import { programOfThis } from "./program.ts";
 import { readInstallRequest } from "./request.ts";
 
-export async function install(role: Role, args: readonly string[], { env, print, tell }: CommandWorld): Promise<number> {
+export async function install(role: Role, args: readonly string[], { env, clock, print, tell }: CommandWorld): Promise<number> {
   const { service: asked, choices } = readInstallRequest(role, args, { env, cwd: process.cwd(), program: [] });
   const machine = thisMachine(choices.user, env);
   const service = { ...asked, program: programOfThis(machine.places) };
   const steps = await planInstall(service, machine);
   if (choices.dryRun) {
-    print(`${describeSteps(steps)}\n`);
+    const question = toShellCommand(standingCommand(service, machine));
+    print(`${describeSteps(steps)}\n# ask for ${WATCHED_MS / 1000} s whether it stays up\n${question}\n`);
     return 0;
   }
   await checkMachine(machine, env);
   if (!choices.force) refuseForeignFiles(steps);
   await perform(steps, machine.run, tell);
-  const name = nameOf(service, machine.manager);
+  const now = await sayHowItStands(service, machine, clock);
   const start = machine.places.scope === "user" ? "when you log in" : "with the machine";
-  tell(`${name} is installed: it runs now, and starts ${start}\n`);
+  tell(`${nameOf(service, machine.manager)} is installed: it ${now}, and starts ${start}\n`);
   for (const line of adviceFor(service, machine)) tell(`${line}\n`);
   return 0;
 }
@@ -42,6 +48,27 @@ async function planInstall(service: Service, { manager, places, run }: Machine):
   if (manager === "launchd") return planLaunchdInstall(service, places);
   const { code } = await run(["sc.exe", "query", nameOf(service, "windows")]);
   return planWindowsInstall(service, places, code === 0);
+}
+
+/** @throws CommandError when it was started and is gone again */
+async function sayHowItStands(service: Service, machine: Machine, clock: Clock): Promise<string> {
+  const standing = await watchStart(async () => await standingOf(service, machine), clock);
+  switch (standing.kind) {
+    case "up":
+      return "runs now";
+    case "starting":
+      return "is still starting";
+    case "unknown":
+      return "was started";
+    case "down": {
+      const name = nameOf(service, machine.manager);
+      const why = standing.end === "exit code 2" ? ", as with a setting that is refused" : "";
+      throw new CommandError(
+        `${name} is installed and was started, but ended with ${standing.end}${why}. Its last words: ${logsCommand(service, machine)}`,
+      );
+    }
+  }
+  return unreachable(standing);
 }
 
 function adviceFor(service: Service, { manager, places }: Machine): readonly string[] {

@@ -1,14 +1,14 @@
 // `modelrelay service status`: whether a service is installed, enabled and running, and where its log is.
 import { existsSync } from "node:fs";
-import { launchdPrintCommand, logPath } from "../../service/launchd.ts";
-import { toShellCommand } from "../../service/quoting.ts";
+import { launchdPrintCommand } from "../../service/launchd.ts";
 import { nameOf, type Role, type ServiceId } from "../../service/service.ts";
-import { systemctlOf, systemdLogsCommand, unitOf } from "../../service/systemd.ts";
+import { systemctlOf, unitOf } from "../../service/systemd.ts";
 import type { CommandWorld } from "../commands.ts";
 import type { OptionValues } from "../options/option.ts";
+import { definitionPath, logsCommand } from "./ask-manager.ts";
+import { servicesElsewhere } from "./elsewhere.ts";
 import { checkSystemd, type Machine, thisMachine } from "./machine.ts";
 import type { SERVICE_OPTIONS } from "./options.ts";
-import { definitionPath } from "./uninstall.ts";
 
 interface State {
   readonly isInstalled: boolean;
@@ -16,17 +16,16 @@ interface State {
   readonly enabled: string;
   readonly running: string;
   readonly isRunning: boolean;
-  readonly logs: string;
 }
 
 export async function showService(
   role: Role,
   choices: OptionValues<typeof SERVICE_OPTIONS>,
-  { env, print }: CommandWorld,
+  { env, print, tell }: CommandWorld,
 ): Promise<number> {
   const machine = thisMachine(choices.user, env);
   const id = { role, name: choices.name };
-  const { isInstalled, enabled, running, isRunning, logs } = await stateOf(id, machine);
+  const { isInstalled, enabled, running, isRunning } = await stateOf(id, machine);
   const path = definitionPath(id, machine);
   print(
     `${[
@@ -34,9 +33,10 @@ export async function showService(
       `installed  ${isInstalled ? `yes${path === null ? "" : `, ${path}`}` : "no"}`,
       `enabled    ${enabled}`,
       `running    ${running}`,
-      `log        ${logs}`,
+      `log        ${logsCommand(id, machine)}`,
     ].join("\n")}\n`,
   );
+  if (!isInstalled) for (const line of await servicesElsewhere(id, machine, env)) tell(`${line}\n`);
   return isRunning ? 0 : 1;
 }
 
@@ -54,16 +54,14 @@ async function stateUnderSystemd(id: ServiceId, machine: Machine): Promise<State
     return firstLine(out) ?? (isInstalled ? `unknown (${firstLine(err) ?? "systemctl does not say"})` : "no");
   };
   const [enabled, running] = [await ask("is-enabled"), await ask("is-active")];
-  const logs = toShellCommand(systemdLogsCommand(id, machine.places));
-  return { isInstalled, enabled, running, isRunning: running === "active", logs };
+  return { isInstalled, enabled, running, isRunning: running === "active" };
 }
 
 async function stateUnderLaunchd(id: ServiceId, machine: Machine): Promise<State> {
   const { code, out } = await machine.ask(launchdPrintCommand(id, machine.places));
   const state = /^\s*state = (.+)$/m.exec(out)?.[1] ?? "not loaded";
-  const logs = toShellCommand(["tail", "-n", "50", logPath(id, machine.places)]);
   const isInstalled = existsSync(definitionPath(id, machine) ?? "");
-  return { isInstalled, enabled: code === 0 ? "yes" : "no", running: state, isRunning: state === "running", logs };
+  return { isInstalled, enabled: code === 0 ? "yes" : "no", running: state, isRunning: state === "running" };
 }
 
 async function stateUnderWindows(id: ServiceId, { ask }: Machine): Promise<State> {
@@ -71,9 +69,7 @@ async function stateUnderWindows(id: ServiceId, { ask }: Machine): Promise<State
   const [config, query] = [await ask(["sc.exe", "qc", name]), await ask(["sc.exe", "query", name])];
   const running = /STATE\s*:\s*\d+\s+(\w+)/.exec(query.out)?.[1]?.toLowerCase() ?? "no";
   const enabled = /START_TYPE\s*:\s*\d+\s+(.+)/.exec(config.out)?.[1]?.trim().toLowerCase() ?? "no";
-  const source = nameOf({ role: id.role, name: null }, "windows");
-  const logs = `Get-WinEvent -FilterHashtable @{LogName='Application'; ProviderName='${source}'} -MaxEvents 50`;
-  return { isInstalled: query.code === 0, enabled, running, isRunning: running === "running", logs };
+  return { isInstalled: query.code === 0, enabled, running, isRunning: running === "running" };
 }
 
 function firstLine(text: string): string | null {
