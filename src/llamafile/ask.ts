@@ -16,6 +16,8 @@ export interface Question {
   readonly prompt: string;
   readonly isForEmbeddings: boolean;
   readonly timeoutMs: number;
+  /** What is said of a 401, beside its own words; null: nothing. */
+  readonly keyAdvice: string | null;
 }
 
 export interface Reply {
@@ -33,7 +35,10 @@ export async function ask(question: Question, clock: Clock): Promise<Reply> {
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const response = await post(question, signal);
-    if (!response.ok) throw new CommandError(`${url} answered ${response.status}: ${await explain(response)}`);
+    if (!response.ok) {
+      const advice = response.status === UNAUTHORIZED && question.keyAdvice !== null ? `; ${question.keyAdvice}` : "";
+      throw new CommandError(`${url} answered ${response.status}: ${await explain(response)}${advice}`);
+    }
     return question.isForEmbeddings
       ? await readEmbedding(response, clock, response.startedMs)
       : await readStream(response, clock, response.startedMs);
@@ -64,6 +69,7 @@ export async function ask(question: Question, clock: Clock): Promise<Reply> {
   }
 }
 
+const UNAUTHORIZED = 401;
 const ANSWER_MAX_TOKENS = 256;
 const BODY_MAX_CHARS = 4 * 1024 ** 2;
 

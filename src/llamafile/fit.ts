@@ -31,8 +31,13 @@ export function fitOf({ sizeBytes }: Pick<Model, "sizeBytes">, machine: Machine)
   if (needed <= vram) return { kind: "gpu" }; // (2)
   const apart = machine.gpus.some(({ isUnified }) => isUnified) ? 0 : vram;
   if (apart >= needed * SPLIT_SHARE_MIN && needed <= apart + ram) return { kind: "split" }; // (3)
-  if (needed <= ram) return sizeBytes <= QUICK_ON_CPU_BYTES ? { kind: "cpu" } : { kind: "slow" }; // (4) (5)
+  if (needed <= ram) return sizeBytes <= quickBytes(machine) ? { kind: "cpu" } : { kind: "slow" }; // (4) (5)
   return { kind: "no", reason: `needs about ${showBytes(needed)} of memory` }; // (6)
+}
+
+/** Every word of an answer reads the whole model from memory once: up to here about as fast as one reads it. */
+function quickBytes({ cores }: Machine): number {
+  return Math.min(cores * QUICK_PER_CORE_BYTES, QUICK_ON_CPU_BYTES);
 }
 
 /** With room for the conversation and the runtime. */
@@ -62,12 +67,14 @@ export interface Recommendation {
   readonly why: string;
 }
 
-/** At most one model a purpose, best first; empty when none fits. */
+/** At most one model a purpose, best first; slow ones only where nothing else fits, and none where nothing does. */
 export function recommend(models: readonly Model[], machine: Machine): readonly Recommendation[] {
-  const fitting = models
+  const all = models
     .map((model) => ({ model, fit: fitOf(model, machine) }))
-    .filter(({ fit }) => fit.kind !== "no" && fit.kind !== "slow")
+    .filter(({ fit }) => fit.kind !== "no")
     .toSorted((a, b) => b.model.sizeBytes - a.model.sizeBytes);
+  const quick = all.filter(({ fit }) => fit.kind !== "slow");
+  const fitting = quick.length > 0 ? quick : all;
   const onGpu = fitting.filter(({ fit }) => fit.kind === "gpu");
   const pool = onGpu.length > 0 ? onGpu : fitting;
   const best = (tag: string, from = pool) => from.find(({ model }) => model.tags.includes(tag));
@@ -79,7 +86,13 @@ export function recommend(models: readonly Model[], machine: Machine): readonly 
     [best("vision"), "looks at pictures too"],
     [best("embedding", fitting), "makes embeddings"],
   ] as const;
-  return picks.flatMap(([pick, what]) => (pick === undefined ? [] : [{ ...pick, why: `${what}; ${PLACES[pick.fit.kind]}` }]));
+  return picks.flatMap(([pick, what]) => (pick === undefined ? [] : [{ ...pick, why: `${what}; ${placeOf(pick.fit, machine)}` }]));
+}
+
+function placeOf({ kind }: Fit, { cores }: Machine): string {
+  // Said of the size alone: how quick a processor is nobody knows before it was tried.
+  if (kind === "cpu") return `fits into memory, small enough for ${cores} ${cores === 1 ? "core" : "cores"} without a GPU`;
+  return PLACES[kind];
 }
 
 const GIB = 1024 ** 3;
@@ -87,13 +100,14 @@ const GIB = 1024 ** 3;
 const SYSTEM_BYTES = 2 * GIB;
 // With less than this in graphics memory it is hardly quicker than without.
 const SPLIT_SHARE_MIN = 0.25;
-// Every word of an answer reads the whole model from memory once: above this, on usual memory, slower than one reads.
+// A core works through about 6 GB/s, and one reads about five words a second.
+const QUICK_PER_CORE_BYTES = 1.2 * GIB;
+// Usual memory yields no more than this, however many cores ask.
 const QUICK_ON_CPU_BYTES = 6 * GIB;
 
 const PLACES = {
   gpu: "fits into graphics memory",
   split: "fits into graphics memory and memory together",
-  cpu: "fits into memory, and is quick enough without a GPU",
   slow: "fits into memory, but is slow without a GPU",
   no: "does not fit",
 } as const;

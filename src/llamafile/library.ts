@@ -42,6 +42,9 @@ const Imports = v.object({
 
 export type ImportedModel = v.InferOutput<typeof Imports>["models"][number];
 
+/** What an imported model has in place of a catalogue's tags. */
+export const IMPORTED_TAG = "imported";
+
 /** Imported ones first; they win over a catalogue's model of the same slug. @throws CommandError when a file is damaged */
 export function readLibrary(home: Home): readonly Model[] {
   const imported = readImports(home);
@@ -54,7 +57,7 @@ export function readLibrary(home: Home): readonly Model[] {
       sizeBytes: size_bytes,
       sha256: sha256 ?? null,
       licence: "your own",
-      tags: ["imported"],
+      tags: [IMPORTED_TAG],
     })),
     ...catalogue.map(({ size_bytes, sha256, ...rest }) => ({ ...rest, sizeBytes: size_bytes, sha256: sha256 ?? null })),
   ];

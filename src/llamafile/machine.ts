@@ -1,6 +1,6 @@
 // What this machine can hold: memory as far as it may be used, graphics memory, and what kind of machine it is.
 import { readdirSync, readFileSync } from "node:fs";
-import { totalmem } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 
 export interface Machine {
@@ -9,6 +9,8 @@ export interface Machine {
   /** Memory that programs may use: what is there, or less when a container or service is limited. */
   readonly ramBytes: number;
   readonly isRamLimited: boolean;
+  /** Processor cores that programs may use; at least 1. */
+  readonly cores: number;
   readonly gpus: readonly Gpu[];
 }
 
@@ -24,6 +26,7 @@ export interface MachineWorld {
   readonly platform: NodeJS.Platform;
   readonly arch: string;
   readonly totalBytes: number;
+  readonly cores: number;
   /** Before every absolute path; empty on the real machine. */
   readonly root: string;
   /** The standard output of a program, or null when it is not there, fails or is too slow. */
@@ -31,7 +34,14 @@ export interface MachineWorld {
 }
 
 export function thisWorld(): MachineWorld {
-  return { platform: process.platform, arch: process.arch, totalBytes: totalmem(), root: "", run: runBriefly };
+  return {
+    platform: process.platform,
+    arch: process.arch,
+    totalBytes: totalmem(),
+    cores: availableParallelism(),
+    root: "",
+    run: runBriefly,
+  };
 }
 
 export function readMachine(world: MachineWorld): Machine {
@@ -42,6 +52,7 @@ export function readMachine(world: MachineWorld): Machine {
     arch: world.arch,
     ramBytes: isRamLimited ? limit : world.totalBytes,
     isRamLimited,
+    cores: Math.max(1, Math.min(world.cores, world.platform === "linux" ? coresLimit(world.root) : Infinity)),
     gpus: [...nvidiaGpus(world), ...amdGpus(world), ...appleGpu(world)],
   };
 }
@@ -74,11 +85,27 @@ function cgroupLimit(root: string): number | null {
 }
 
 function limitsUpwards(base: string, path: string, file: string): readonly number[] {
-  const parts = path.split("/").filter((part) => part !== "" && part !== "..");
-  return Array.from({ length: parts.length + 1 }, (_, count) => join(base, ...parts.slice(0, count), file)).flatMap((candidate) => {
-    const limit = Number(readText(candidate)?.trim() || Number.NaN);
+  return filesUpwards(base, path, file).flatMap((text) => {
+    const limit = Number(text.trim() || Number.NaN);
     return Number.isFinite(limit) && limit > 0 && limit < NO_LIMIT ? [limit] : [];
   });
+}
+
+/** What these files say, of the root, the group and all between, where there are any. */
+function filesUpwards(base: string, path: string, file: string): readonly string[] {
+  const parts = path.split("/").filter((part) => part !== "" && part !== "..");
+  const places = Array.from({ length: parts.length + 1 }, (_, count) => join(base, ...parts.slice(0, count), file));
+  return places.map(readText).filter((text) => text !== null);
+}
+
+/** Of version 2: the least share of the processor's time on the way up, as in "150000 100000" for one core and a half. */
+function coresLimit(root: string): number {
+  const path = /^0::(.+)$/m.exec(readText(join(root, "/proc/self/cgroup")) ?? "")?.[1] ?? "/";
+  const shares = filesUpwards(join(root, "/sys/fs/cgroup"), path, "cpu.max").map((text) => {
+    const [quota, period] = text.trim().split(/\s+/).map(Number);
+    return quota !== undefined && period !== undefined && quota > 0 && period > 0 ? quota / period : Infinity;
+  });
+  return Math.floor(Math.min(Infinity, ...shares));
 }
 
 function nvidiaGpus({ run }: MachineWorld): readonly Gpu[] {

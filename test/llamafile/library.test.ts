@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import * as v from "valibot";
 import { builtInCatalogue, parseCatalogue } from "../../src/llamafile/catalogue.ts";
 import { type Fit, fitOf, recommend } from "../../src/llamafile/fit.ts";
 import { defaultHome } from "../../src/llamafile/home.ts";
@@ -16,7 +17,7 @@ const GIB = 1024 ** 3;
 
 function machineOf(ramGb: number, vramGb = 0, rest: Partial<Machine> = {}): Machine {
   const gpus = vramGb === 0 ? [] : [{ name: "GPU", vramBytes: vramGb * GIB, isUnified: false }];
-  return { platform: "linux", arch: "x64", ramBytes: ramGb * GIB, isRamLimited: false, gpus, ...rest };
+  return { platform: "linux", arch: "x64", ramBytes: ramGb * GIB, isRamLimited: false, cores: 8, gpus, ...rest };
 }
 
 const builtIn = (): readonly Model[] => builtInCatalogue().models.map((entry) => ({ ...entry, sizeBytes: entry.size_bytes, sha256: null }));
@@ -68,10 +69,34 @@ test("[F1] list filters by text and tag, and says the same as JSON", async () =>
   expect(await scene.run("list", "nothing-is-so")).toMatchObject({ code: 0, out: "" });
 });
 
+test("[F1] list has one order: what fits before what does not, each from the smallest on", async () => {
+  await using scene = new Scene();
+  const answer = v.object({ models: v.array(v.object({ fits: v.boolean(), size_bytes: v.number() })) });
+  const { models } = v.parse(answer, JSON.parse((await scene.run("list", "--json")).out));
+  expect(models).toHaveLength(28);
+  expect(models).toEqual(models.toSorted((a, b) => Number(b.fits) - Number(a.fits) || a.size_bytes - b.size_bytes));
+  expect((await scene.run("--help")).out.replaceAll(/\s+/g, " ")).toContain("smallest first; what does not fit comes last");
+});
+
+test("[F1] a tag that no model has is refused with the nearest; one that only imports have is none of these", async () => {
+  await using scene = new Scene();
+  const wrong = await scene.run("list", "--tag", "reasonin");
+  expect(wrong).toEqual({
+    code: 2,
+    out: "",
+    err: 'modelrelay: --tag: no model has the tag "reasonin"; did you mean reasoning? The tags are chat, code, embedding, imported, reasoning, vision\n',
+  });
+  expect(await scene.run("list", "--tag", "Imported")).toMatchObject({ code: 0, out: "" });
+  expect((await scene.run("list", "--tag", "Vision")).out).toContain("llava");
+});
+
 test.each<[string, number, Machine, Fit["kind"]]>([
   ["whole in graphics memory", 5, machineOf(8, 8), "gpu"],
   ["too large for that, but not for both", 10, machineOf(16, 8), "split"],
   ["small, without a GPU", 5, machineOf(16), "cpu"],
+  ["small enough for two cores", 2.4, machineOf(16, 0, { cores: 2 }), "cpu"],
+  ["too large for two cores", 2.5, machineOf(16, 0, { cores: 2 }), "slow"],
+  ["on a GPU, whatever the cores", 5, machineOf(8, 8, { cores: 1 }), "gpu"],
   ["large, without a GPU", 10, machineOf(32), "slow"],
   ["larger than memory", 10, machineOf(8), "no"],
   ["larger than both", 20, machineOf(8, 8), "no"],
@@ -95,15 +120,24 @@ test("[F2] recommended is what fits, best first, one for each purpose, with the 
   }
   expect(recommend(models, machineOf(32, 24))[0]).toMatchObject({ model: { slug: "qwen3.5-27b" }, fit: { kind: "gpu" } });
   expect(recommend(models, machineOf(8)).map(({ why }) => why)[0]).toBe(
-    "the largest for chat; fits into memory, and is quick enough without a GPU",
+    "the largest for chat; fits into memory, small enough for 8 cores without a GPU",
   );
+  // The same memory, but nobody to work through it.
+  expect(recommend(models, machineOf(64, 0, { cores: 2 }))[0]).toMatchObject({
+    model: { slug: "qwen3.5-0.8b" },
+    why: "the largest for chat; fits into memory, small enough for 2 cores without a GPU",
+  });
+  const large = models.filter(({ slug }) => slug === "apertus-8b");
+  expect(recommend(large, machineOf(64, 0, { cores: 2 })).map(({ why }) => why)).toEqual([
+    "the largest for chat; fits into memory, but is slow without a GPU",
+  ]);
   expect(recommend(models, machineOf(1))).toEqual([]);
 });
 
 test("[F2] another machine can be asked for", async () => {
   await using scene = new Scene();
-  const small = await scene.run("recommend", "--ram-gb", "5", "--vram-gb", "0");
-  expect(small.out).toContain("For a machine with 5.00 GB of memory, no GPU that is known:");
+  const small = await scene.run("recommend", "--ram-gb", "5", "--vram-gb", "0", "--cores", "1");
+  expect(small.out).toContain("For a machine with 5.00 GB of memory, 1 core, no GPU that is known:");
   const large: unknown = JSON.parse((await scene.run("recommend", "--ram-gb", "64", "--vram-gb", "48", "--json")).out);
   expect(large).toMatchObject({ machine: { ram_bytes: 64 * GIB }, recommended: [{ slug: "mixtral-8x7b", fit: "gpu" }, {}, {}, {}, {}] });
   expect((await scene.run("recommend", "--ram-gb", "1", "--vram-gb", "0")).out).toContain("No model of the catalogue fits");
@@ -116,7 +150,7 @@ function worldOf(files: Readonly<Record<string, string>>, rest: Partial<MachineW
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
-  const world = { platform: "linux" as const, arch: "x64", totalBytes: 64 * GIB, root, run: () => null, ...rest };
+  const world = { platform: "linux" as const, arch: "x64", totalBytes: 64 * GIB, cores: 8, root, run: () => null, ...rest };
   return { ...world, [Symbol.dispose]: () => rmSync(root, { recursive: true }) };
 }
 
@@ -137,6 +171,21 @@ test.each<[string, Record<string, string>, number]>([
 ])("[F3] memory that a control group limits counts as that: %s", (_what, files, ramGb) => {
   using world = worldOf(files);
   expect(readMachine(world)).toMatchObject({ ramBytes: ramGb * GIB, isRamLimited: ramGb < 64 });
+});
+
+test.each<[string, Record<string, string>, number]>([
+  ["none", { "proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "max 100000\n" }, 8],
+  [
+    "of a group above",
+    { "proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/cpu.max": "250000 100000\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000" },
+    2,
+  ],
+  ["of less than one", { "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000\n" }, 1],
+  ["above what is there", { "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "1600000 100000\n" }, 8],
+  ["unknown", {}, 8],
+])("[F3] cores are those that a control group leaves: %s", (_what, files, cores) => {
+  using world = worldOf(files);
+  expect(readMachine(world).cores).toBe(cores);
 });
 
 test("[F3] graphics memory is that of NVIDIA's tool, of AMD's driver, and Apple's share of the memory", () => {

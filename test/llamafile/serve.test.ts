@@ -80,6 +80,24 @@ test(
 );
 
 test(
+  "[F15] a relay that wants another key than test gave is told with the flag for it",
+  async () => {
+    await using scene = new Scene();
+    await using rig = new Rig();
+    const relay = await rig.relay(["--require-api-keys", "--admin-token=a-token-of-enough-length", "--data-dir=:memory:"]);
+    await scene.imports("mine");
+    scene.env = { WORKER_SECRET: SECRET, PROXY_URL: relay.url };
+    expect((await scene.run("serve", "mine")).code).toBe(0);
+    const none = await scene.run("test", "mine");
+    expect(none.err).toMatch(/through the relay: failed: \S+ answered 401: .*; give a key of the relay with --api-key-file PATH/);
+    const wrong = await scene.run("test", "mine", "--api-key", "mr-not-this-one");
+    expect(wrong.err).toContain("; give another key of the relay with --api-key-file PATH");
+    expect([none.code, wrong.code]).toEqual([1, 1]);
+  },
+  LONG_MS,
+);
+
+test(
   "[F15] a model whose worker ends, or which runs without one, is not called served",
   async () => {
     await using scene = new Scene();

@@ -100,7 +100,9 @@ test("[G11] install says of a service that ended at once how it ended and where 
   using here = new StandIn();
   here.answer("show", { code: 0, out: show("failed", "failed", 0, 1, 2) });
   const said = String(await failureOf(installHere(here)));
-  expect(said).toContain("modelrelay-server is installed and was started, but ended with exit code 2, as with a setting that is refused.");
+  expect(said).toContain(
+    "modelrelay-server is installed and was started, but ended with exit code 2, as with a setting that is refused or a port that is taken.",
+  );
   expect(said).toEndWith("Its last words: journalctl --user -u modelrelay-server -n 50");
   expect(said).not.toContain("runs now");
   expect(here.calls.at(-1)).toStartWith("--user show --property=ActiveState,");

@@ -1,12 +1,14 @@
 // `modelrelay llamafile list`: the models of the catalogue and one's own.
-import { printable } from "../../base/printable.ts";
+import { UsageError } from "../../base/errors.ts";
+import { printable, quote } from "../../base/printable.ts";
 import { fitOf, showFit } from "../../llamafile/fit.ts";
-import { type Model, readLibrary, sizeHere } from "../../llamafile/library.ts";
+import { IMPORTED_TAG, type Model, readLibrary, sizeHere } from "../../llamafile/library.ts";
 import { readMachine, thisWorld } from "../../llamafile/machine.ts";
 import { showBytes } from "../../llamafile/quantity.ts";
 import { statusNow } from "../../llamafile/run-state.ts";
 import { type Column, outputWidth, renderTable } from "../columns.ts";
 import type { CommandBody } from "../commands.ts";
+import { didYouMean } from "../options/suggest.ts";
 import { LIST_OPTIONS } from "./options.ts";
 import { readLine } from "./settings.ts";
 import { showPlace, showStatus } from "./state-text.ts";
@@ -20,14 +22,19 @@ export const list: CommandBody = {
   ...LINE,
   async run(args, world) {
     const { values, words, home } = readLine("list", LINE, args, world.env);
-    const models = readLibrary(home).filter((model) => isWanted(model, words[0] ?? "", values.tag));
+    const library = readLibrary(home);
+    if (values.tag !== null) checkTag(values.tag, library);
+    const models = library.filter((model) => isWanted(model, words[0] ?? "", values.tag));
     const machine = readMachine(thisWorld());
-    const rows = models.map((model) => ({ model, fit: fitOf(model, machine), status: statusNow(home, model.slug) }));
+    const sizeOf = (model: Model) => sizeHere(home, model) ?? model.sizeBytes;
+    const rows = models
+      .map((model) => ({ model, fit: fitOf(model, machine), status: statusNow(home, model.slug) }))
+      .toSorted((a, b) => Number(a.fit.kind === "no") - Number(b.fit.kind === "no") || sizeOf(a.model) - sizeOf(b.model));
     if (values.json) {
       const shown = rows.map(({ model, fit, status }) => ({
         slug: model.slug,
         name: model.name,
-        size_bytes: sizeHere(home, model) ?? model.sizeBytes,
+        size_bytes: sizeOf(model),
         licence: model.licence,
         tags: model.tags,
         file: model.file,
@@ -44,7 +51,7 @@ export const list: CommandBody = {
     const cells = rows.map(({ model, fit, status }) => [
       model.slug,
       printable(model.name),
-      showBytes(sizeHere(home, model) ?? model.sizeBytes),
+      showBytes(sizeOf(model)),
       printable(model.licence),
       model.tags.join(","),
       showFit(fit),
@@ -65,6 +72,13 @@ const COLUMNS: readonly Column[] = [
   { head: "FITS", rank: 3 },
   { head: "STATE", rank: 1 },
 ];
+
+/** @throws UsageError with the nearest tag when no model could ever have this one */
+function checkTag(tag: string, models: readonly Model[]): void {
+  const known = [...new Set([...models.flatMap(({ tags }) => tags), IMPORTED_TAG])].toSorted();
+  if (known.includes(tag.toLowerCase())) return;
+  throw new UsageError(`--tag: no model has the tag ${quote(tag)}${didYouMean(tag, known)} The tags are ${known.join(", ")}`);
+}
 
 function isWanted({ slug, name, file, tags }: Model, filter: string, tag: string | null): boolean {
   const text = `${slug}\n${name}\n${file}`.toLowerCase();

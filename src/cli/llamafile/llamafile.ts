@@ -6,7 +6,11 @@ import type { CommandGroup } from "../commands.ts";
 
 export const llamafile: CommandGroup = {
   commands: [
-    { name: "list", summary: "shows which models there are, and which are here", load: async () => (await import("./list.ts")).list },
+    {
+      name: "list",
+      summary: "shows which models there are and which are here, smallest first; what does not fit comes last",
+      load: async () => (await import("./list.ts")).list,
+    },
     { name: "recommend", summary: "shows which models suit this machine", load: async () => (await import("./recommend.ts")).recommend },
     {
       name: "download",

@@ -50,6 +50,15 @@ export const RECOMMEND_OPTIONS = {
     group: GENERAL,
     help: "Recommend for a machine with so much graphics memory; 0: without a GPU.",
   }),
+  cores: option({
+    flag: "cores",
+    variables: [],
+    kind: count(1, 4_096),
+    fallback: null,
+    fallbackText: "this machine's",
+    group: GENERAL,
+    help: "Recommend for a machine with so many processor cores.",
+  }),
 };
 
 export const FETCH_OPTIONS = {

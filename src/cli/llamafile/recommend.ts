@@ -5,6 +5,7 @@ import { type Machine, readMachine, thisWorld } from "../../llamafile/machine.ts
 import { showBytes } from "../../llamafile/quantity.ts";
 import { type Column, outputWidth, renderTable } from "../columns.ts";
 import type { CommandBody } from "../commands.ts";
+import type { OptionValues } from "../options/option.ts";
 import { RECOMMEND_OPTIONS } from "./options.ts";
 import { readLine } from "./settings.ts";
 
@@ -14,14 +15,15 @@ export const recommend: CommandBody = {
   ...LINE,
   async run(args, world) {
     const { values, home } = readLine("recommend", LINE, args, world.env);
-    const machine = asAsked(readMachine(thisWorld()), values.ramGb, values.vramGb);
+    const machine = asAsked(readMachine(thisWorld()), values);
     const picks = recommendFor(readLibrary(home), machine);
     if (values.json) {
-      const { ramBytes, isRamLimited, gpus } = machine;
+      const { ramBytes, isRamLimited, cores, gpus } = machine;
       const shown = picks.map(({ model, fit, why }) => ({ slug: model.slug, size_bytes: model.sizeBytes, fit: fit.kind, why }));
       const about = {
         ram_bytes: ramBytes,
         is_ram_limited: isRamLimited,
+        cores,
         gpus: gpus.map(({ name, vramBytes, isUnified }) => ({ name, vram_bytes: vramBytes, is_unified: isUnified })),
       };
       world.print(`${JSON.stringify({ machine: about, recommended: shown }, null, 2)}\n`);
@@ -48,13 +50,17 @@ const COLUMNS: readonly Column[] = [
 
 const GIB = 1024 ** 3;
 
-function asAsked(machine: Machine, ramGb: number | null, vramGb: number | null): Machine {
-  const gpus = vramGb === null ? machine.gpus : vramGb === 0 ? [] : [{ name: "GPU", vramBytes: vramGb * GIB, isUnified: false }];
-  return ramGb === null ? { ...machine, gpus } : { ...machine, gpus, ramBytes: ramGb * GIB, isRamLimited: false };
+function asAsked(machine: Machine, { ramGb, vramGb, cores }: OptionValues<typeof RECOMMEND_OPTIONS>): Machine {
+  return {
+    ...machine,
+    ...(ramGb === null ? {} : { ramBytes: ramGb * GIB, isRamLimited: false }),
+    ...(vramGb === null ? {} : { gpus: vramGb === 0 ? [] : [{ name: "GPU", vramBytes: vramGb * GIB, isUnified: false }] }),
+    ...(cores === null ? {} : { cores }),
+  };
 }
 
-function describe({ ramBytes, isRamLimited, gpus }: Machine): string {
+function describe({ ramBytes, isRamLimited, cores, gpus }: Machine): string {
   const ram = `${showBytes(ramBytes)} of memory${isRamLimited ? " (limited by its control group)" : ""}`;
   const cards = gpus.map(({ name, vramBytes, isUnified }) => `${name} with ${showBytes(vramBytes)}${isUnified ? " of that" : ""}`);
-  return `For a machine with ${ram}, ${cards.length === 0 ? "no GPU that is known" : cards.join(", ")}:`;
+  return `For a machine with ${ram}, ${cores} ${cores === 1 ? "core" : "cores"}, ${cards.length === 0 ? "no GPU that is known" : cards.join(", ")}:`;
 }

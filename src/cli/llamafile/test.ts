@@ -37,9 +37,11 @@ export const test: CommandBody = {
     );
     const { state } = status;
     const question = { model: slug, prompt: values.prompt, isForEmbeddings, timeoutMs: values.timeoutMs };
-    const ways = [{ name: "directly", url: modelUrl(state), apiKey: null, tlsCa: null, proxy: null }];
+    const ways = [{ name: "directly", url: modelUrl(state), apiKey: null, tlsCa: null, proxy: null, keyAdvice: null }];
     const base = state.proxy_url?.replace(/^ws/, "http") ?? null;
-    const relays = base === null ? [] : [{ name: "through the relay", url: base, apiKey, tlsCa, proxy: proxyOnTheWay(base, world.env) }];
+    const keyAdvice = `give ${apiKey === null ? "a key" : "another key"} of the relay with --api-key-file PATH (or MODELRELAY_API_KEY)`;
+    const through = (url: string) => ({ name: "through the relay", url, apiKey, tlsCa, proxy: proxyOnTheWay(url, world.env), keyAdvice });
+    const relays = base === null ? [] : [through(base)];
     let failed = 0;
     for (const { name, ...way } of [...ways, ...relays]) {
       try {

@@ -62,7 +62,7 @@ async function sayHowItStands(service: Service, machine: Machine, clock: Clock):
       return "was started";
     case "down": {
       const name = nameOf(service, machine.manager);
-      const why = standing.end === "exit code 2" ? ", as with a setting that is refused" : "";
+      const why = standing.end === "exit code 2" ? ", as with a setting that is refused or a port that is taken" : "";
       throw new CommandError(
         `${name} is installed and was started, but ended with ${standing.end}${why}. Its last words: ${logsCommand(service, machine)}`,
       );
