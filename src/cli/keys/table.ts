@@ -34,7 +34,7 @@ const COLUMNS: readonly Column[] = [
   { head: "STATE", rank: 1 },
 ];
 const NAME_COLUMN = 1;
-const NAME_MIN = 8;
+const NAME_MIN = 16;
 const GAP_CHARS = 2;
 
 function cellsOf(key: KeyBody, idChars: number, nowMs: number): readonly string[] {
@@ -52,7 +52,7 @@ function stateOf({ revoked, expires_at }: KeyBody, nowMs: number): string {
 function endOf(unixSecs: number | null, nowMs: number): string {
   if (unixSecs === null) return day(null);
   const leftSecs = unixSecs - nowMs / 1000;
-  if (leftSecs > 0 && leftSecs < HOUR_SECS) return `in ${Math.max(1, Math.floor(leftSecs / 60))} min`;
+  if (leftSecs > 0 && leftSecs < HOUR_SECS) return `in ${Math.max(1, Math.round(leftSecs / 60))} min`;
   if (Math.abs(leftSecs) >= 2 * DAY_SECS) return day(unixSecs);
   return `${new Date(unixSecs * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
