@@ -42,6 +42,9 @@ function send(pid: number, signal: NodeJS.Signals): boolean {
 
 const TOOL_LIMIT_MS = 10_000;
 
+// By its whole path: Windows would look for the bare name in the current directory first.
+const POWERSHELL = String.raw`${process.env["SystemRoot"] ?? String.raw`C:\Windows`}\System32\WindowsPowerShell\v1.0\powershell.exe`;
+
 /** Clock ticks since the machine started, and which start of the machine that was. */
 function startOnLinux(pid: number): string | null {
   try {
@@ -59,7 +62,7 @@ function startOnLinux(pid: number): string | null {
 function startByTool(pid: number): string | null {
   const command =
     process.platform === "win32"
-      ? ["powershell", "-NoProfile", "-NonInteractive", "-Command", `(Get-Process -Id ${pid}).StartTime.ToFileTimeUtc()`]
+      ? [POWERSHELL, "-NoProfile", "-NonInteractive", "-Command", `(Get-Process -Id ${pid}).StartTime.ToFileTimeUtc()`]
       : ["ps", "-o", "lstart=", "-p", String(pid)];
   try {
     const done = Bun.spawnSync(command, {

@@ -4,7 +4,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import { installedNames, standingOf } from "../../src/cli/service/ask-manager.ts";
 import { servicesElsewhere } from "../../src/cli/service/elsewhere.ts";
 import { install } from "../../src/cli/service/install.ts";
-import { thisMachine } from "../../src/cli/service/machine.ts";
+import { programOf, thisMachine } from "../../src/cli/service/machine.ts";
 import { type Standing, standingUnderLaunchd, standingUnderSystemd, standingUnderWindows, watchStart } from "../../src/service/standing.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { failureOf } from "../support/until.ts";
@@ -165,4 +165,12 @@ test("[G4] Windows is asked which services it has", async () => {
   expect(await installedNames("work", machine)).toEqual([null, "gpu0"]);
   expect(await standingOf({ role: "work", name: "gpu0" }, machine)).toEqual({ kind: "up" });
   expect(asked.at(-1)).toBe("sc.exe query ModelRelayWorker-gpu0");
+});
+
+test("[G7] the tools of Windows are run from its own folder, wherever the command is called", () => {
+  const windows = { SystemRoot: String.raw`D:\Win` };
+  expect(programOf("sc.exe", "win32", windows)).toBe(String.raw`D:\Win\System32\sc.exe`);
+  expect(programOf("net.exe", "win32", {})).toBe(String.raw`C:\Windows\System32\net.exe`);
+  expect(programOf(String.raw`C:\x\sc.exe`, "win32", windows)).toBe(String.raw`C:\x\sc.exe`);
+  expect(programOf("systemctl", "linux", {})).toBe("systemctl");
 });

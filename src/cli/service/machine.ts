@@ -1,12 +1,13 @@
 // What kind of machine this is: which service manager it has, where that one's files go, and how programs are run.
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, win32 } from "node:path";
 import { CommandError, UsageError } from "../../base/errors.ts";
 import type { CommandResult, RunCommand } from "../../service/perform.ts";
 import { toShellCommand } from "../../service/quoting.ts";
 import type { Manager, Places, Scope } from "../../service/service.ts";
 import { systemctlOf } from "../../service/systemd.ts";
 import type { Environment } from "../options/parse.ts";
+import { userHome } from "../user-home.ts";
 
 export interface Machine {
   readonly manager: Manager;
@@ -22,9 +23,10 @@ export function thisMachine(isUserAsked: boolean, env: Environment): Machine {
   const uid = process.getuid?.() ?? 0;
   const scope: Scope = isUserAsked ? "user" : "system";
   const [run, ask] = [createRunner(env), createRunner(env, ASK_LIMIT_MS)];
-  const home = env["HOME"] ?? homedir();
+  const home = userHome(() => env["HOME"] ?? homedir());
+  if (isUserAsked && home === null) throw new CommandError("--user: a service of your own needs a home directory, and this user has none");
   if (process.platform === "linux") {
-    const config = env["XDG_CONFIG_HOME"] ?? join(home, ".config");
+    const config = env["XDG_CONFIG_HOME"] ?? join(home ?? "/", ".config");
     const places =
       scope === "user"
         ? { scope, uid, definitions: join(config, "systemd/user"), settings: join(config, "modelrelay") }
@@ -32,10 +34,10 @@ export function thisMachine(isUserAsked: boolean, env: Environment): Machine {
     return { manager: "systemd", places, run, ask };
   }
   if (process.platform === "darwin") {
-    const support = join(home, "Library/Application Support/modelrelay");
+    const support = join(home ?? "/", "Library/Application Support/modelrelay");
     const places =
       scope === "user"
-        ? { scope, uid, definitions: join(home, "Library/LaunchAgents"), settings: support }
+        ? { scope, uid, definitions: join(home ?? "/", "Library/LaunchAgents"), settings: support }
         : { scope, uid, definitions: "/Library/LaunchDaemons", settings: "/Library/Application Support/modelrelay" };
     return { manager: "launchd", places, run, ask };
   }
@@ -85,14 +87,27 @@ const BY_OTHER_MEANS =
 export function createRunner(env: Environment, limitMs: number | null = null): RunCommand {
   const limit = limitMs === null ? {} : ({ timeout: limitMs, killSignal: "SIGKILL" } as const);
   return async (command): Promise<CommandResult> => {
+    const [program = "", ...words] = command;
     const child = spawnOrNull(() =>
-      Bun.spawn([...command], { env: { ...env, LC_ALL: "C" }, stdin: "ignore", stdout: "pipe", stderr: "pipe", ...limit }),
+      Bun.spawn([programOf(program, process.platform, env), ...words], {
+        env: { ...env, LC_ALL: "C" },
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+        ...limit,
+      }),
     );
     if (child === null) return { code: NOT_FOUND, out: "", err: `${command[0]} is not there` };
     const [code, out, err] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
     if (limitMs === null || child.signalCode !== "SIGKILL") return { code, out, err };
     throw new CommandError(`${toShellCommand(command)} did not answer in ${limitMs / 1000} s; is the service manager busy? Try again`);
   };
+}
+
+/** Windows looks for a bare name in the directory it is called in before its own: an administrator would run what lies there. */
+export function programOf(name: string, platform: NodeJS.Platform, env: Environment): string {
+  if (platform !== "win32" || win32.isAbsolute(name)) return name;
+  return win32.join(env["SystemRoot"] ?? String.raw`C:\Windows`, "System32", name);
 }
 
 function spawnOrNull<Child>(spawn: () => Child): Child | null {
