@@ -1,10 +1,10 @@
 // `modelrelay llamafile serve`: a model and its worker, so that the relay's clients can use it.
-import type { CommandBody } from "../commands.ts";
-import { SERVE_OPTIONS } from "./options.ts";
-import { readLine } from "./settings.ts";
+import type { CommandBody } from "../../commands.ts";
+import { SERVE_OPTIONS } from "../options.ts";
+import { readLine } from "../settings.ts";
 import { relayWishes } from "./start-wishes.ts";
 import { start } from "./start.ts";
-import { ARGS, MODEL_WORD, modelOf } from "./words.ts";
+import { ARGS, MODEL_WORD, modelOf } from "../words.ts";
 
 const LINE = { options: SERVE_OPTIONS, words: [MODEL_WORD], passed: ARGS };
 

@@ -1,16 +1,16 @@
 // Has a model's file here: downloads it when it is not, and shows how far it is.
 import { unlink } from "node:fs/promises";
-import { CommandError } from "../../base/errors.ts";
-import { type Downloaded, downloadModel } from "../../llamafile/download.ts";
-import type { Home } from "../../llamafile/home.ts";
-import { type Model, modelPath, sizeHere } from "../../llamafile/library.ts";
-import { showBytes } from "../../llamafile/quantity.ts";
-import { reasonOf } from "../../llamafile/reason.ts";
-import type { CommandWorld } from "../commands.ts";
-import type { OptionValues } from "../options/option.ts";
-import { processTerminal, startProgress } from "../progress.ts";
-import { listenForStopSignals } from "../stop-signals.ts";
-import type { DOWNLOAD_OPTIONS } from "./option-groups.ts";
+import { CommandError } from "../../../base/errors.ts";
+import { type Downloaded, downloadModel } from "../../../llamafile/download.ts";
+import type { Home } from "../../../llamafile/home.ts";
+import { type Model, modelPath, sizeHere } from "../../../llamafile/library.ts";
+import { showBytes } from "../../../llamafile/quantity.ts";
+import { reasonOf } from "../../../llamafile/reason.ts";
+import type { CommandWorld } from "../../commands.ts";
+import type { OptionValues } from "../../options/option.ts";
+import { processTerminal, startProgress } from "../../progress.ts";
+import { listenForStopSignals } from "../../stop-signals.ts";
+import type { DOWNLOAD_OPTIONS } from "../option-groups.ts";
 
 /** A stop signal ended it: nothing more is to be said. */
 export class Interrupted extends Error {

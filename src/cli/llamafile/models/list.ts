@@ -1,17 +1,17 @@
 // `modelrelay llamafile list`: the models of the catalogue and one's own.
-import { UsageError } from "../../base/errors.ts";
-import { printable, quote } from "../../base/printable.ts";
-import { fitOf, showFit } from "../../llamafile/fit.ts";
-import { IMPORTED_TAG, type Model, readLibrary, sizeHere } from "../../llamafile/library.ts";
-import { readMachine, thisWorld } from "../../llamafile/machine.ts";
-import { showBytes } from "../../llamafile/quantity.ts";
-import { statusNow } from "../../llamafile/run-state.ts";
-import { type Column, outputWidth, renderTable } from "../columns.ts";
-import type { CommandBody } from "../commands.ts";
-import { didYouMean } from "../options/suggest.ts";
-import { LIST_OPTIONS } from "./options.ts";
-import { readLine } from "./settings.ts";
-import { showPlace, showStatus } from "./state-text.ts";
+import { UsageError } from "../../../base/errors.ts";
+import { printable, quote } from "../../../base/printable.ts";
+import { fitOf, showFit } from "../../../llamafile/fit.ts";
+import { IMPORTED_TAG, type Model, readLibrary, sizeHere } from "../../../llamafile/library.ts";
+import { readMachine, thisWorld } from "../../../llamafile/machine.ts";
+import { showBytes } from "../../../llamafile/quantity.ts";
+import { statusNow } from "../../../llamafile/run-state.ts";
+import { type Column, outputWidth, renderTable } from "../../columns.ts";
+import type { CommandBody } from "../../commands.ts";
+import { didYouMean } from "../../options/suggest.ts";
+import { LIST_OPTIONS } from "../options.ts";
+import { readLine } from "../settings.ts";
+import { showPlace, showStatus } from "../running/state-text.ts";
 
 const LINE = {
   options: LIST_OPTIONS,

@@ -1,16 +1,16 @@
 // `modelrelay llamafile rm`: removes a model's file; of an imported one the link or the copy, never the file it was made of.
 import { createInterface } from "node:readline/promises";
-import { CommandError, UsageError } from "../../base/errors.ts";
-import { changeImports, type Model, modelPath, readImports, sizeHere } from "../../llamafile/library.ts";
-import type { Home } from "../../llamafile/home.ts";
-import { tryLock } from "../../llamafile/lock.ts";
-import { showBytes } from "../../llamafile/quantity.ts";
-import { isUp, removeRunState, statusNow } from "../../llamafile/run-state.ts";
-import type { CommandBody } from "../commands.ts";
+import { CommandError, UsageError } from "../../../base/errors.ts";
+import { changeImports, type Model, modelPath, readImports, sizeHere } from "../../../llamafile/library.ts";
+import type { Home } from "../../../llamafile/home.ts";
+import { tryLock } from "../../../llamafile/lock.ts";
+import { showBytes } from "../../../llamafile/quantity.ts";
+import { isUp, removeRunState, statusNow } from "../../../llamafile/run-state.ts";
+import type { CommandBody } from "../../commands.ts";
 import { removeFile } from "./get-model.ts";
-import { RM_OPTIONS } from "./options.ts";
-import { readLine } from "./settings.ts";
-import { MODELS_WORD, modelOf } from "./words.ts";
+import { RM_OPTIONS } from "../options.ts";
+import { readLine } from "../settings.ts";
+import { MODELS_WORD, modelOf } from "../words.ts";
 import { existsSync } from "node:fs";
 
 const LINE = { options: RM_OPTIONS, words: [MODELS_WORD] };

@@ -1,9 +1,9 @@
 // `modelrelay llamafile run`: a model for this machine alone.
-import type { CommandBody } from "../commands.ts";
-import { RUN_OPTIONS } from "./options.ts";
-import { readLine } from "./settings.ts";
+import type { CommandBody } from "../../commands.ts";
+import { RUN_OPTIONS } from "../options.ts";
+import { readLine } from "../settings.ts";
 import { start } from "./start.ts";
-import { ARGS, MODEL_WORD, modelOf } from "./words.ts";
+import { ARGS, MODEL_WORD, modelOf } from "../words.ts";
 
 const LINE = { options: RUN_OPTIONS, words: [MODEL_WORD], passed: ARGS };
 

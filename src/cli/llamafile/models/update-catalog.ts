@@ -1,14 +1,14 @@
 // `modelrelay llamafile update-catalog`: takes in what is published today, once it has proven to be a catalogue.
-import { writeAtomically } from "../../llamafile/atomic-file.ts";
-import { type CatalogueDocument, checkCatalogue, parseCatalogue } from "../../llamafile/catalogue.ts";
-import { fetchText } from "../../llamafile/fetch-document.ts";
-import type { Home } from "../../llamafile/home.ts";
-import { refreshFromHub } from "../../llamafile/hub.ts";
-import { readCatalogue, sizeHere } from "../../llamafile/library.ts";
-import { lockBriefly } from "../../llamafile/lock.ts";
-import type { CommandBody, CommandWorld } from "../commands.ts";
-import { UPDATE_OPTIONS } from "./options.ts";
-import { readLine } from "./settings.ts";
+import { writeAtomically } from "../../../llamafile/atomic-file.ts";
+import { type CatalogueDocument, checkCatalogue, parseCatalogue } from "../../../llamafile/catalogue.ts";
+import { fetchText } from "../../../llamafile/fetch-document.ts";
+import type { Home } from "../../../llamafile/home.ts";
+import { refreshFromHub } from "../../../llamafile/hub.ts";
+import { readCatalogue, sizeHere } from "../../../llamafile/library.ts";
+import { lockBriefly } from "../../../llamafile/lock.ts";
+import type { CommandBody, CommandWorld } from "../../commands.ts";
+import { UPDATE_OPTIONS } from "../options.ts";
+import { readLine } from "../settings.ts";
 
 const LINE = { options: UPDATE_OPTIONS };
 

@@ -1,13 +1,13 @@
 // `modelrelay llamafile restart`: the same model with the same port, arguments and relay, but for what flags say.
-import { CommandError } from "../../base/errors.ts";
-import { readRunState } from "../../llamafile/run-state.ts";
-import { stopModel } from "../../llamafile/stopping.ts";
-import type { CommandBody } from "../commands.ts";
-import { RESTART_OPTIONS } from "./options.ts";
-import { readLine } from "./settings.ts";
+import { CommandError } from "../../../base/errors.ts";
+import { readRunState } from "../../../llamafile/run-state.ts";
+import { stopModel } from "../../../llamafile/stopping.ts";
+import type { CommandBody } from "../../commands.ts";
+import { RESTART_OPTIONS } from "../options.ts";
+import { readLine } from "../settings.ts";
 import { startInBackground } from "./start-in-background.ts";
 import { relayWishes } from "./start-wishes.ts";
-import { MODEL_WORD, modelOf, startedSlugOf } from "./words.ts";
+import { MODEL_WORD, modelOf, startedSlugOf } from "../words.ts";
 
 const LINE = { options: RESTART_OPTIONS, words: [MODEL_WORD] };
 

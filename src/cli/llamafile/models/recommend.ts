@@ -1,13 +1,13 @@
 // `modelrelay llamafile recommend`: what suits this machine, or another one, and why.
-import { recommend as recommendFor } from "../../llamafile/fit.ts";
-import { readLibrary } from "../../llamafile/library.ts";
-import { type Machine, readMachine, thisWorld } from "../../llamafile/machine.ts";
-import { showBytes } from "../../llamafile/quantity.ts";
-import { type Column, outputWidth, renderTable } from "../columns.ts";
-import type { CommandBody } from "../commands.ts";
-import type { OptionValues } from "../options/option.ts";
-import { RECOMMEND_OPTIONS } from "./options.ts";
-import { readLine } from "./settings.ts";
+import { recommend as recommendFor } from "../../../llamafile/fit.ts";
+import { readLibrary } from "../../../llamafile/library.ts";
+import { type Machine, readMachine, thisWorld } from "../../../llamafile/machine.ts";
+import { showBytes } from "../../../llamafile/quantity.ts";
+import { type Column, outputWidth, renderTable } from "../../columns.ts";
+import type { CommandBody } from "../../commands.ts";
+import type { OptionValues } from "../../options/option.ts";
+import { RECOMMEND_OPTIONS } from "../options.ts";
+import { readLine } from "../settings.ts";
 
 const LINE = { options: RECOMMEND_OPTIONS };
 

@@ -1,10 +1,10 @@
 // `modelrelay llamafile status`: what was started, and how it does.
-import { showDuration } from "../../llamafile/quantity.ts";
-import { isUp, modelUrl, type RunStatus, slugsWithState, statusNow } from "../../llamafile/run-state.ts";
-import { type Column, outputWidth, renderTable } from "../columns.ts";
-import type { CommandBody } from "../commands.ts";
-import { HOME_OPTIONS, JSON_OPTION } from "./option-groups.ts";
-import { readLine } from "./settings.ts";
+import { showDuration } from "../../../llamafile/quantity.ts";
+import { isUp, modelUrl, type RunStatus, slugsWithState, statusNow } from "../../../llamafile/run-state.ts";
+import { type Column, outputWidth, renderTable } from "../../columns.ts";
+import type { CommandBody } from "../../commands.ts";
+import { HOME_OPTIONS, JSON_OPTION } from "../option-groups.ts";
+import { readLine } from "../settings.ts";
 import { showStatus } from "./state-text.ts";
 
 const LINE = { options: { ...HOME_OPTIONS, ...JSON_OPTION } };

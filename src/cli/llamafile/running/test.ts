@@ -1,18 +1,18 @@
 // `modelrelay llamafile test`: whether a running model answers, on this machine and through the relay, and how quickly.
-import { CommandError } from "../../base/errors.ts";
-import { printable } from "../../base/printable.ts";
-import { ask, type Reply } from "../../llamafile/ask.ts";
-import { showDuration } from "../../llamafile/quantity.ts";
-import { readLibrary } from "../../llamafile/library.ts";
-import { isUp, modelUrl, statusNow } from "../../llamafile/run-state.ts";
-import type { CommandBody } from "../commands.ts";
-import { readCertificates } from "../options/certificates.ts";
-import { proxyOnTheWay } from "../relay/client.ts";
-import { resolveSecret, warnOfSecretFlag } from "../options/secrets.ts";
-import { TEST_OPTIONS } from "./options.ts";
-import { readLine } from "./settings.ts";
+import { CommandError } from "../../../base/errors.ts";
+import { printable } from "../../../base/printable.ts";
+import { ask, type Reply } from "../../../llamafile/ask.ts";
+import { showDuration } from "../../../llamafile/quantity.ts";
+import { readLibrary } from "../../../llamafile/library.ts";
+import { isUp, modelUrl, statusNow } from "../../../llamafile/run-state.ts";
+import type { CommandBody } from "../../commands.ts";
+import { readCertificates } from "../../options/certificates.ts";
+import { proxyOnTheWay } from "../../relay/client.ts";
+import { resolveSecret, warnOfSecretFlag } from "../../options/secrets.ts";
+import { TEST_OPTIONS } from "../options.ts";
+import { readLine } from "../settings.ts";
 import { showStatus } from "./state-text.ts";
-import { MODEL_WORD, startedSlugOf } from "./words.ts";
+import { MODEL_WORD, startedSlugOf } from "../words.ts";
 
 const LINE = { options: TEST_OPTIONS, words: [MODEL_WORD] };
 

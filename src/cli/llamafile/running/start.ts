@@ -1,15 +1,15 @@
 // What `run` and `serve` have in common: the model is had, looked at and started, in the foreground or behind.
-import { CommandError } from "../../base/errors.ts";
-import { startCommand } from "../../llamafile/executable.ts";
-import { fitOf } from "../../llamafile/fit.ts";
-import { checkPassedArguments } from "../../llamafile/launch.ts";
-import { readMachine, thisWorld } from "../../llamafile/machine.ts";
-import { isUp, modelUrl, statusNow } from "../../llamafile/run-state.ts";
-import type { CommandWorld } from "../commands.ts";
-import type { OptionValues } from "../options/option.ts";
-import { getModel, Interrupted } from "./get-model.ts";
+import { CommandError } from "../../../base/errors.ts";
+import { startCommand } from "../../../llamafile/executable.ts";
+import { fitOf } from "../../../llamafile/fit.ts";
+import { checkPassedArguments } from "../../../llamafile/launch.ts";
+import { readMachine, thisWorld } from "../../../llamafile/machine.ts";
+import { isUp, modelUrl, statusNow } from "../../../llamafile/run-state.ts";
+import type { CommandWorld } from "../../commands.ts";
+import type { OptionValues } from "../../options/option.ts";
+import { getModel, Interrupted } from "../models/get-model.ts";
 import { keepHere } from "./keep-here.ts";
-import type { DOWNLOAD_OPTIONS } from "./option-groups.ts";
+import type { DOWNLOAD_OPTIONS } from "../option-groups.ts";
 import { startInBackground } from "./start-in-background.ts";
 import type { StartWishes } from "./start-wishes.ts";
 

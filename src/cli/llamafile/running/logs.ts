@@ -1,15 +1,15 @@
 // `modelrelay llamafile logs`: the last lines, and what is written from then on.
 import { existsSync } from "node:fs";
 import { isatty } from "node:tty";
-import { CommandError } from "../../base/errors.ts";
-import { printableLines } from "../../base/printable.ts";
-import { followLog, logPath, readTail } from "../../llamafile/log-file.ts";
-import type { CommandBody } from "../commands.ts";
-import { listenForStopSignals } from "../stop-signals.ts";
-import { writeNow } from "../write-now.ts";
-import { LOGS_OPTIONS } from "./options.ts";
-import { readLine } from "./settings.ts";
-import { MODEL_WORD, startedSlugOf } from "./words.ts";
+import { CommandError } from "../../../base/errors.ts";
+import { printableLines } from "../../../base/printable.ts";
+import { followLog, logPath, readTail } from "../../../llamafile/log-file.ts";
+import type { CommandBody } from "../../commands.ts";
+import { listenForStopSignals } from "../../stop-signals.ts";
+import { writeNow } from "../../write-now.ts";
+import { LOGS_OPTIONS } from "../options.ts";
+import { readLine } from "../settings.ts";
+import { MODEL_WORD, startedSlugOf } from "../words.ts";
 
 const LINE = { options: LOGS_OPTIONS, words: [MODEL_WORD] };
 

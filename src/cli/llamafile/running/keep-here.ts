@@ -1,15 +1,15 @@
 // Keeps a model in this very process, until a signal or its own end: what --foreground does, and what runs in the background.
 import { fstatSync } from "node:fs";
-import { CommandError } from "../../base/errors.ts";
-import { startCommand } from "../../llamafile/executable.ts";
-import { type KeeperPlan, startKeeper } from "../../llamafile/keeper.ts";
-import { askVersion, llamafileArguments } from "../../llamafile/launch.ts";
-import { modelPath, sizeHere } from "../../llamafile/library.ts";
-import { followLog, logPath, readTail } from "../../llamafile/log-file.ts";
-import { readMachine, thisWorld } from "../../llamafile/machine.ts";
-import { showEnd } from "../../llamafile/run-state.ts";
-import type { CommandWorld } from "../commands.ts";
-import { listenForStopSignals } from "../stop-signals.ts";
+import { CommandError } from "../../../base/errors.ts";
+import { startCommand } from "../../../llamafile/executable.ts";
+import { type KeeperPlan, startKeeper } from "../../../llamafile/keeper.ts";
+import { askVersion, llamafileArguments } from "../../../llamafile/launch.ts";
+import { modelPath, sizeHere } from "../../../llamafile/library.ts";
+import { followLog, logPath, readTail } from "../../../llamafile/log-file.ts";
+import { readMachine, thisWorld } from "../../../llamafile/machine.ts";
+import { showEnd } from "../../../llamafile/run-state.ts";
+import type { CommandWorld } from "../../commands.ts";
+import { listenForStopSignals } from "../../stop-signals.ts";
 import { type StartWishes, workerCommand } from "./start-wishes.ts";
 import { modelEnvironment, ownEnvironment } from "./this-program.ts";
 

@@ -1,14 +1,14 @@
 // Starts a model behind one's back: a detached process keeps it, and this one waits until it answers or has failed.
 import { closeSync, fstatSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CommandError } from "../../base/errors.ts";
-import { printableLines } from "../../base/printable.ts";
-import { startChild } from "../../llamafile/child.ts";
-import { ensureDirectory } from "../../llamafile/home.ts";
-import { logPath, readTail } from "../../llamafile/log-file.ts";
-import { showDuration } from "../../llamafile/quantity.ts";
-import { modelUrl, readRunState, type RunState } from "../../llamafile/run-state.ts";
-import type { CommandWorld } from "../commands.ts";
+import { CommandError } from "../../../base/errors.ts";
+import { printableLines } from "../../../base/printable.ts";
+import { startChild } from "../../../llamafile/child.ts";
+import { ensureDirectory } from "../../../llamafile/home.ts";
+import { logPath, readTail } from "../../../llamafile/log-file.ts";
+import { showDuration } from "../../../llamafile/quantity.ts";
+import { modelUrl, readRunState, type RunState } from "../../../llamafile/run-state.ts";
+import type { CommandWorld } from "../../commands.ts";
 import { keeperCommand, type StartWishes } from "./start-wishes.ts";
 import { ownEnvironment } from "./this-program.ts";
 

@@ -1,9 +1,9 @@
 // `modelrelay llamafile import`: a llamafile of one's own becomes a model like the others.
-import { importModel } from "../../llamafile/import-model.ts";
-import { showBytes } from "../../llamafile/quantity.ts";
-import type { CommandBody } from "../commands.ts";
-import { IMPORT_OPTIONS } from "./options.ts";
-import { readLine } from "./settings.ts";
+import { importModel } from "../../../llamafile/import-model.ts";
+import { showBytes } from "../../../llamafile/quantity.ts";
+import type { CommandBody } from "../../commands.ts";
+import { IMPORT_OPTIONS } from "../options.ts";
+import { readLine } from "../settings.ts";
 
 const LINE = { options: IMPORT_OPTIONS, words: [{ name: "PATH", help: "The llamafile to take in.", isNeeded: true, isMany: false }] };
 

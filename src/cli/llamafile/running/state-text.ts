@@ -1,8 +1,8 @@
 // How a model's state is said, in lists and to programs.
-import { unreachable } from "../../base/assert.ts";
-import type { Home } from "../../llamafile/home.ts";
-import { type Model, sizeHere } from "../../llamafile/library.ts";
-import { type RunStatus, showEnd } from "../../llamafile/run-state.ts";
+import { unreachable } from "../../../base/assert.ts";
+import type { Home } from "../../../llamafile/home.ts";
+import { type Model, sizeHere } from "../../../llamafile/library.ts";
+import { type RunStatus, showEnd } from "../../../llamafile/run-state.ts";
 
 export function showStatus(status: RunStatus): string {
   switch (status.kind) {

@@ -1,16 +1,16 @@
 // What is asked for when a model is started: the same for the terminal that asks and for the process that keeps the model.
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { UsageError } from "../../base/errors.ts";
-import type { Home } from "../../llamafile/home.ts";
-import { WORKER_DRAIN_MS } from "../../llamafile/keeper.ts";
-import type { Model } from "../../llamafile/library.ts";
-import type { PortRange } from "../../llamafile/port.ts";
-import { WORKER_NAME_MAX_CHARS } from "../../protocol/limits.ts";
-import { showUrl } from "../options/addresses.ts";
-import { resolveSecret, warnOfSecretFlag } from "../options/secrets.ts";
-import type { Origin, OptionValues } from "../options/option.ts";
-import type { RELAY_OPTIONS, WORKER_OPTIONS } from "./option-groups.ts";
+import { UsageError } from "../../../base/errors.ts";
+import type { Home } from "../../../llamafile/home.ts";
+import { WORKER_DRAIN_MS } from "../../../llamafile/keeper.ts";
+import type { Model } from "../../../llamafile/library.ts";
+import type { PortRange } from "../../../llamafile/port.ts";
+import { WORKER_NAME_MAX_CHARS } from "../../../protocol/limits.ts";
+import { showUrl } from "../../options/addresses.ts";
+import { resolveSecret, warnOfSecretFlag } from "../../options/secrets.ts";
+import type { Origin, OptionValues } from "../../options/option.ts";
+import type { RELAY_OPTIONS, WORKER_OPTIONS } from "../option-groups.ts";
 import { thisProgram } from "./this-program.ts";
 
 export interface StartWishes {
