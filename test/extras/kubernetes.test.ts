@@ -67,7 +67,7 @@ test("[N13] the kustomization names the files there are, and its images", () => 
     Bun.YAML.parse(readFileSync(join(FOLDER, "kustomization.yaml"), "utf8")),
   );
   expect([...kustomization.resources, "ingress.yaml", "secret.example.yaml"].sort()).toEqual([...FILES]);
-  expect(kustomization.images.map(({ name }) => name)).toEqual(PROGRAMS.map(([, , image]) => `ghcr.io/OWNER/${image}`));
+  expect(kustomization.images.map(({ name }) => name)).toEqual(PROGRAMS.map(([, , image]) => `ghcr.io/OWNER/modelrelay/${image}`));
 });
 
 test.if(Bun.which("kubectl") !== null)("[N13] kustomize makes of it what stands there", () => {
@@ -108,7 +108,7 @@ test.each(DEPLOYMENTS)("[N14] every container of %s keeps to the restricted pod 
 
 test.each(PROGRAMS)("[N15] %s: container %s runs the image of this version with settings it knows", (file, name, image, table) => {
   const container = containerOf(file, name);
-  expect(container.image).toBe(`ghcr.io/OWNER/${image}:${manifest.version}`);
+  expect(container.image).toBe(`ghcr.io/OWNER/modelrelay/${image}:${manifest.version}`);
   const { spec } = readDeployment(file).spec.template;
   const config = readConfigMap(file);
   expect(container.envFrom).toEqual([{ configMapRef: { name: named(file, "ConfigMap").metadata.name } }]);
