@@ -68,6 +68,25 @@ describe.each(COMMANDS)("%s", (command) => {
   });
 });
 
+test.each(COMMANDS)(
+  "[O15] %s: who hangs up without an answer is told apart from nobody, and from a name that nobody has",
+  async (command) => {
+    const rude = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: (socket) => void socket.end("\u0000\u0001 no HTTP\r\n\r\n") },
+    });
+    try {
+      const { code, out, err } = await ask(command, `http://127.0.0.1:${rude.port}`, null);
+      expect([code, out + err]).toEqual([1, expect.stringMatching(/closed the connection without an answer.* https:\/\//)]);
+    } finally {
+      rude.stop(true);
+    }
+    const { code, out, err } = await ask(command, "http://no-such-name.invalid", null);
+    expect([code, out + err]).toEqual([1, expect.stringContaining("no host of this name")]);
+  },
+);
+
 test("[O15] beside a relay with a certificate, health finds it by the relay's own variables; what shows a token wants the certificate to be trusted", async () => {
   using certificates = makeCertificates();
   const tls = certificates.issue("relay", { altNames: "DNS:relay.example" });

@@ -139,7 +139,9 @@ export async function problemOf(door: RelayDoor, response: Response): Promise<Co
  * 2. no TLS there, or only TLS
  * 3. a certificate that has run out, or is for another name
  * 4. one that nobody here vouches for
- * 5. nobody there
+ * 5. no such name
+ * 6. somebody there who speaks no HTTP, or expects TLS
+ * 7. nobody there
  */
 function explainSilence({ base, timeoutMs }: RelayDoor, error: unknown): string {
   if (isTimeout(error)) {
@@ -151,7 +153,11 @@ function explainSilence({ base, timeoutMs }: RelayDoor, error: unknown): string 
   if (/EXPIRED|NOT_YET_VALID/.test(code)) return `${untrusted}; renew it at the relay, or put the clocks right`; // (3)
   if (/ALTNAME/.test(code)) return `${untrusted}; --url has to name the relay as its certificate does`; // (3)
   if (/CERT|SELF_SIGNED|ISSUER|VERIFY/.test(code)) return `${untrusted}; --tls-ca PATH names the CA that signed it`; // (4)
-  return `the relay at ${base} cannot be reached: no connection. Is it running? --url gives another address, with https:// where it has a certificate`; // (5)
+  if (code === "ENOTFOUND") return `the relay at ${base} cannot be reached: there is no host of this name; --url gives another address`; // (5)
+  if (code === "ECONNRESET") {
+    return `${base} closed the connection without an answer. Is it a relay? --url gives another address, with https:// where it has a certificate`; // (6)
+  }
+  return `the relay at ${base} cannot be reached: no connection. Is it running? --url gives another address, with https:// where it has a certificate`; // (7)
 }
 
 function isTimeout(error: unknown): boolean {
