@@ -27,7 +27,7 @@ export interface AnswerStreamOptions {
  * and the runtime sets aside a buffer of this size for each stream.
  */
 const AHEAD_BYTES = 1;
-/** A cut resets the connection, which may overtake what is still in the socket: give the error event time to leave. */
+/** A cut resets the connection, which may overtake what is still in the socket: give it time to leave, the error event most of all. */
 const CUT_DELAY_MS = 500;
 
 const NOWHERE: StreamPosition = { responseId: null, sequenceNumber: null };
@@ -141,10 +141,9 @@ export class AnswerStream {
     if (this.#isOver) return;
     this.stop();
     this.#options.onOver();
-    if (!this.#options.isSse) return this.#cut();
     // Behind an unfinished event too large to have been held, an empty line ends it first.
     const text = this.#gate.isAtBoundary ? event : `\n\n${event}`;
-    this.#controller.enqueue(Buffer.from(text));
+    if (this.#options.isSse) this.#controller.enqueue(Buffer.from(text));
     this.#options.clock.startTimer(CUT_DELAY_MS, () => this.#cut());
   }
 

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { AnswerStream } from "../../src/edge/answer-stream.ts";
 import { AnswerBody } from "../../src/hub/answer-body.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { turns, until } from "../support/until.ts";
+import { failureOf, turns, until } from "../support/until.ts";
 
 const EVERY_MS = 15_000;
 const FAILED = { kind: "failed", refusal: { code: "worker_lost", nearest: [] } } as const;
@@ -84,6 +84,23 @@ test("[T3] what is no event stream breaks without a word", async () => {
   expect(Buffer.from((await rig.reader.read()).value ?? []).toString()).toBe("half");
   rig.body.finish(FAILED);
   expect(await drained(rig)).toEqual({ text: "", end: "broken" });
+});
+
+test("[T3] what is no event stream has time to leave too: nothing that came is lost to the cut", async () => {
+  const rig = start(false);
+  rig.stream.attach(rig.body);
+  rig.body.push(Buffer.from("half an"));
+  rig.body.finish(FAILED);
+  await turns(5);
+  expect(Buffer.from((await rig.reader.read()).value ?? []).toString()).toBe("half an");
+  let isBroken = false;
+  void failureOf(rig.reader.read()).then(() => (isBroken = true));
+  await turns(5);
+  rig.clock.advance(499);
+  await turns(5);
+  expect(isBroken).toBe(false);
+  rig.clock.advance(1);
+  await until(() => isBroken, "the stream breaks");
 });
 
 test("[T7] a client that stalled is cut at once, without waiting for it to read", async () => {
