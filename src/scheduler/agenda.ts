@@ -6,7 +6,7 @@ import type { Attempt, RequestRecord, WorkerRecord } from "./state.ts";
 export type Due = RequestRecord | Attempt | WorkerRecord;
 
 export class Agenda {
-  readonly #due = new Heap<Due>((a, b) => a.dueAtMs < b.dueAtMs);
+  readonly #due = new Heap<Due>({ rankOf: ({ dueAtMs }) => dueAtMs, isBefore: () => false });
   /** The wake-up that has been asked for; Infinity: none. */
   #wakeAtMs = Infinity;
 

@@ -5,13 +5,22 @@ export interface HeapItem {
   heapIndex: number;
 }
 
+/** Whose turn it is: the lower rank first, and between equal ranks what `isBefore` says. */
+export interface HeapOrder<Item> {
+  readonly rankOf: (item: Item) => number;
+  /** A strict weak order among items of equal rank; never true for two that are alike. */
+  readonly isBefore: (a: Item, b: Item) => boolean;
+}
+
+/** What the order looks at must not change for an item inside without `update`. */
 export class Heap<Item extends HeapItem> {
   readonly #items: Item[] = [];
-  readonly #isBefore: (a: Item, b: Item) => boolean;
+  /** Each item's rank, at its index: in a large heap items are far apart in memory, and most comparisons need none of them. */
+  readonly #ranks: number[] = [];
+  readonly #order: HeapOrder<Item>;
 
-  /** `isBefore` must be a strict weak order that does not change for an item inside without `update`. */
-  constructor(isBefore: (a: Item, b: Item) => boolean) {
-    this.#isBefore = isBefore;
+  constructor(order: HeapOrder<Item>) {
+    this.#order = order;
   }
 
   get size(): number {
@@ -28,16 +37,13 @@ export class Heap<Item extends HeapItem> {
   }
 
   push(item: Item): void {
-    item.heapIndex = this.#items.length;
-    this.#items.push(item);
-    this.#rise(item.heapIndex);
+    this.#rise(this.#items.length, item, this.#order.rankOf(item));
   }
 
   /** Puts the item where its changed order belongs; pushes it when it is not inside. */
   update(item: Item): void {
-    if (item.heapIndex < 0) return this.push(item);
-    this.#rise(item.heapIndex);
-    this.#sink(item.heapIndex);
+    if (item.heapIndex < 0) this.push(item);
+    else this.#place(item.heapIndex, item, this.#order.rankOf(item));
   }
 
   /** Does nothing when the item is not inside. */
@@ -46,45 +52,57 @@ export class Heap<Item extends HeapItem> {
     if (index < 0) return;
     item.heapIndex = -1;
     const last = this.#items.pop()!;
-    if (last === item) return;
-    this.#items[index] = last;
-    last.heapIndex = index;
-    this.#rise(index);
-    this.#sink(last.heapIndex);
+    const rank = this.#ranks.pop()!;
+    if (last !== item) this.#place(index, last, rank);
   }
 
-  #rise(start: number): void {
-    const items = this.#items;
-    const item = items[start]!;
+  // ---- each takes the place at `index` as free, and puts the item where it belongs ----
+
+  #place(index: number, item: Item, rank: number): void {
+    const parent = (index - 1) >> 1;
+    if (index > 0 && this.#isBefore(item, rank, parent)) this.#rise(index, item, rank);
+    else this.#sink(index, item, rank);
+  }
+
+  #rise(start: number, item: Item, rank: number): void {
     let index = start;
     while (index > 0) {
-      const parentIndex = (index - 1) >> 1;
-      const parent = items[parentIndex]!;
-      if (!this.#isBefore(item, parent)) break;
-      items[index] = parent;
-      parent.heapIndex = index;
-      index = parentIndex;
+      const parent = (index - 1) >> 1;
+      if (!this.#isBefore(item, rank, parent)) break;
+      this.#put(index, this.#items[parent]!, this.#ranks[parent]!);
+      index = parent;
     }
-    items[index] = item;
-    item.heapIndex = index;
+    this.#put(index, item, rank);
   }
 
-  #sink(start: number): void {
-    const items = this.#items;
-    const item = items[start]!;
+  #sink(start: number, item: Item, rank: number): void {
     let index = start;
     for (;;) {
-      let childIndex = 2 * index + 1;
-      if (childIndex >= items.length) break;
-      const right = items[childIndex + 1];
-      if (right !== undefined && this.#isBefore(right, items[childIndex]!)) childIndex++;
-      const child = items[childIndex]!;
-      if (!this.#isBefore(child, item)) break;
-      items[index] = child;
-      child.heapIndex = index;
-      index = childIndex;
+      let child = 2 * index + 1;
+      if (child >= this.#items.length) break;
+      if (child + 1 < this.#items.length && this.#isBefore(this.#items[child + 1]!, this.#ranks[child + 1]!, child)) child++;
+      if (!this.#isAfter(item, rank, child)) break;
+      this.#put(index, this.#items[child]!, this.#ranks[child]!);
+      index = child;
     }
-    items[index] = item;
+    this.#put(index, item, rank);
+  }
+
+  /** Does an item of this rank come before the one at `other`? */
+  #isBefore(item: Item, rank: number, other: number): boolean {
+    const otherRank = this.#ranks[other]!;
+    return rank === otherRank ? this.#order.isBefore(item, this.#items[other]!) : rank < otherRank;
+  }
+
+  /** Does it come after that one? */
+  #isAfter(item: Item, rank: number, other: number): boolean {
+    const otherRank = this.#ranks[other]!;
+    return rank === otherRank ? this.#order.isBefore(this.#items[other]!, item) : otherRank < rank;
+  }
+
+  #put(index: number, item: Item, rank: number): void {
+    this.#items[index] = item;
+    this.#ranks[index] = rank;
     item.heapIndex = index;
   }
 }

@@ -73,6 +73,8 @@ export class Lane implements HeapItem {
   #indexOf(request: RequestRecord): number {
     let low = this.#start;
     let high = this.#entries.length;
+    // The next one leaves from the front.
+    if (high > low && this.#entries[low]!.request === request) return low;
     // Arrivals belong at the end, and that is where most calls come from.
     if (high > low && isEarlier(this.#entries[high - 1]!.request, request)) return high;
     while (low < high) {

@@ -114,10 +114,15 @@ export class Ledger {
     }
   }
 
-  /** Ends every change of a worker: it may have got room, or lost it. */
+  /**
+   * Ends every change of a worker: it may have got room, or lost it. While something waits it is not seated before `settle` has
+   * given away what it has room for: in a busy relay that is all of it, and seats under each of its models would be for nothing.
+   */
   reseat(worker: WorkerRecord): void {
-    this.roster.reseat(worker);
-    this.#withRoom.add(worker);
+    if (this.queue.size > 0) {
+      this.roster.unseat(worker);
+      this.#withRoom.add(worker);
+    } else this.#seat(worker);
   }
 
   dismiss(worker: WorkerRecord): void {
@@ -128,7 +133,7 @@ export class Ledger {
 
   /** Finds a worker for a request that arrives. Nothing that waits could use that worker instead: it would have it already. */
   giveAway(request: RequestRecord): void {
-    if (this.#isServable(request)) this.#dispatch(request, this.roster.pick(request)!);
+    if (this.#isServable(request)) this.#dispatch(request, this.#pick(request)!);
   }
 
   /**
@@ -137,7 +142,7 @@ export class Ledger {
    */
   settle(): void {
     this.#returned.sort((a, b) => (isEarlier(a, b) ? 1 : -1));
-    for (let next = this.#nextInTurn(); next !== null; next = this.#nextInTurn()) this.#dispatch(next, this.roster.pick(next)!);
+    for (let next = this.#nextInTurn(); next !== null; next = this.#nextInTurn()) this.#dispatch(next, this.#pick(next)!);
   }
 
   /** What cannot be served now is let go: giving away only makes room scarcer. */
@@ -145,7 +150,7 @@ export class Ledger {
     let next: RequestRecord | null = null;
     for (const worker of this.#withRoom) {
       const request = hasRoom(worker) ? this.queue.earliestFor(worker) : null;
-      if (request === null) this.#withRoom.delete(worker);
+      if (request === null) this.#seat(worker);
       else if (next === null || isEarlier(request, next)) next = request;
     }
     while (this.#returned.length > 0 && !this.#isServable(this.#returned.at(-1)!)) this.#returned.pop();
@@ -160,7 +165,17 @@ export class Ledger {
   }
 
   #isServable(request: RequestRecord): boolean {
-    return request.state.kind === "queued" && !this.queue.isBlocked(request.key) && this.roster.pick(request) !== null;
+    return request.state.kind === "queued" && !this.queue.isBlocked(request.key) && this.#pick(request) !== null;
+  }
+
+  #pick(request: RequestRecord): WorkerRecord | null {
+    return this.roster.pick(request, this.#withRoom);
+  }
+
+  /** Nothing that waits can use its room. */
+  #seat(worker: WorkerRecord): void {
+    this.#withRoom.delete(worker);
+    this.roster.seat(worker);
   }
 
   #dispatch(request: RequestRecord, worker: WorkerRecord): void {
@@ -183,7 +198,7 @@ export class Ledger {
     this.setDeadline(request);
     const { tries, waitedMs } = request;
     this.effects.push({ type: "dispatch", request: request.id, worker: worker.id, attempt: attempt.id, tries, waitedMs });
-    this.roster.reseat(worker);
+    if (!this.#withRoom.has(worker)) this.roster.seat(worker);
   }
 
   /** Nobody wants the answer any more, but the slot is taken until the worker accounts for it. */

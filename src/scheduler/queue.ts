@@ -1,6 +1,6 @@
 // The waiting requests: per model, fair between keys, and the earliest of any set of models in O(log n).
 import { Fairness } from "./fairness.ts";
-import { Heap, type HeapItem } from "./heap.ts";
+import { Heap, type HeapItem, type HeapOrder } from "./heap.ts";
 import { isEarlier, Lane } from "./lane.ts";
 import { ANY_MODEL } from "../protocol/registration.ts";
 import type { RequestRecord, WorkerRecord } from "./state.ts";
@@ -9,7 +9,7 @@ export class Queue {
   readonly fairness = new Fairness();
   readonly #models = new Map<string, ModelQueue>();
   /** Models by their earliest request, for workers that serve any. */
-  readonly #byHead = new Heap<ModelQueue>((a, b) => isEarlier(a.head, b.head));
+  readonly #byHead = new Heap<ModelQueue>(BY_HEAD);
   /** Models some of whose requests must avoid a worker. */
   readonly #picky = new Set<ModelQueue>();
   /** Keys at their limit: their requests wait, whoever is free. */
@@ -78,19 +78,16 @@ export class Queue {
   /** The request whose turn it is among those this worker may serve, or null. */
   earliestFor(worker: WorkerRecord): RequestRecord | null {
     let best: RequestRecord | null = null;
-    const consider = (candidate: RequestRecord | null): void => {
-      if (candidate !== null && (best === null || isEarlier(candidate, best))) best = candidate;
-    };
     if (worker.models.has(ANY_MODEL)) {
-      consider(this.#byHead.peek()?.head ?? null);
-      for (const model of this.#picky) consider(model.earliestPicky(worker));
+      best = this.#byHead.peek()?.head ?? null;
+      for (const model of this.#picky) best = earlierOf(best, model.earliestPicky(worker));
       return best;
     }
     for (const name of worker.models) {
       const model = this.#models.get(name);
       if (model === undefined) continue;
-      consider(model.hasHead ? model.head : null);
-      consider(model.earliestPicky(worker));
+      best = earlierOf(best, model.head);
+      best = earlierOf(best, model.earliestPicky(worker));
     }
     return best;
   }
@@ -122,17 +119,25 @@ export class Queue {
   }
 
   #place(model: ModelQueue): void {
-    if (model.hasHead) this.#byHead.update(model);
+    if (model.head !== null) this.#byHead.update(model);
     else this.#byHead.remove(model);
     if (model.hasPicky) this.#picky.add(model);
     else this.#picky.delete(model);
   }
 }
 
+/** What has waiting requests, by the one whose turn it is: `isEarlier`, with the tag as its rank. */
+const BY_HEAD: HeapOrder<{ readonly head: RequestRecord | null }> = {
+  rankOf: ({ head }) => head!.tag,
+  isBefore: (a, b) => isEarlier(a.head!, b.head!),
+};
+
 class ModelQueue implements HeapItem {
   heapIndex = -1;
+  /** The earliest request any worker may serve, or null. A freed slot looks at that of each model its worker serves. */
+  head: RequestRecord | null = null;
   readonly #lanes = new Map<string, Lane>();
-  readonly #byHead = new Heap<Lane>((a, b) => isEarlier(a.head, b.head));
+  readonly #byHead = new Heap<Lane>(BY_HEAD);
   /** Requests that must avoid a worker, in the order of their turns. Few: each cost a failed attempt. */
   readonly #picky = new Lane("");
   readonly #blocked: ReadonlySet<string>;
@@ -144,15 +149,6 @@ class ModelQueue implements HeapItem {
 
   get size(): number {
     return this.#size;
-  }
-
-  get hasHead(): boolean {
-    return this.#byHead.size > 0;
-  }
-
-  /** The earliest request any worker may serve; see hasHead. */
-  get head(): RequestRecord {
-    return this.#byHead.peek()!.head;
   }
 
   get hasPicky(): boolean {
@@ -177,6 +173,7 @@ class ModelQueue implements HeapItem {
     if (lane === undefined) return;
     if (this.#blocked.has(key)) this.#byHead.remove(lane);
     else this.#byHead.update(lane);
+    this.head = this.#byHead.peek()?.head ?? null;
   }
 
   *candidatesOf(key: string): Iterable<RequestRecord> {
@@ -192,6 +189,7 @@ class ModelQueue implements HeapItem {
     lane.remove(request);
     if (lane.size > 0) return this.placeLane(request.key);
     this.#byHead.remove(lane);
+    this.head = this.#byHead.peek()?.head ?? null;
     this.#lanes.delete(request.key);
   }
 
@@ -208,4 +206,9 @@ class ModelQueue implements HeapItem {
     for (const lane of this.#lanes.values()) before += lane.countBefore(request);
     return before;
   }
+}
+
+function earlierOf(a: RequestRecord | null, b: RequestRecord | null): RequestRecord | null {
+  if (a === null || b === null) return a ?? b;
+  return isEarlier(b, a) ? b : a;
 }

@@ -2,7 +2,7 @@
 import { nearestNames } from "../base/nearest.ts";
 import { ANY_MODEL } from "../protocol/registration.ts";
 import type { WorkerId } from "./events.ts";
-import { Heap } from "./heap.ts";
+import { Heap, type HeapOrder } from "./heap.ts";
 import { hasRoom, loadOf, type RequestRecord, type Seat, type WorkerRecord } from "./state.ts";
 
 export class Roster {
@@ -38,24 +38,31 @@ export class Roster {
   }
 
   /** Lists the worker under its models while it has room, by its load as of now. */
-  reseat(worker: WorkerRecord): void {
-    const isSeated = hasRoom(worker);
-    worker.seatedLoad = loadOf(worker);
-    for (const seat of worker.seats) {
-      if (isSeated) seat.others.update(seat);
-      else seat.others.remove(seat);
-    }
+  seat(worker: WorkerRecord): void {
+    if (!hasRoom(worker)) return this.unseat(worker);
+    for (const seat of worker.seats) seat.others.update(seat);
   }
 
-  /** The best worker with room for this request, or null. */
-  pick(request: RequestRecord): WorkerRecord | null {
-    const own = this.#seats.get(request.model);
-    const any = this.#seats.get(ANY_MODEL);
-    if (request.avoid !== null) return bestOf([...(own?.items ?? []), ...(any?.items ?? [])], request.avoid);
-    const first = own?.peek();
-    const second = any?.peek();
-    if (first === undefined || second === undefined) return (first ?? second)?.worker ?? null;
-    return isBetterSeat(second, first) ? second.worker : first.worker;
+  /** Lists it nowhere. */
+  unseat(worker: WorkerRecord): void {
+    for (const seat of worker.seats) seat.others.remove(seat);
+  }
+
+  /** The best worker with room for this request, of those seated and of some that are not; or null. */
+  pick(request: RequestRecord, standing: Iterable<WorkerRecord>): WorkerRecord | null {
+    const { model, avoid } = request;
+    let best: WorkerRecord | null = null;
+    for (const name of [model, ANY_MODEL]) {
+      const seats = this.#seats.get(name);
+      if (seats === undefined) continue;
+      if (avoid === null) best = betterOf(best, seats.peek()?.worker ?? null);
+      else for (const { worker } of seats.items) if (!avoid.has(worker.id)) best = betterOf(best, worker);
+    }
+    for (const worker of standing) {
+      const isOffering = worker.models.has(model) || worker.models.has(ANY_MODEL);
+      if (isOffering && hasRoom(worker) && avoid?.has(worker.id) !== true) best = betterOf(best, worker);
+    }
+    return best;
   }
 
   isOffered(model: string): boolean {
@@ -101,7 +108,7 @@ export class Roster {
         continue;
       }
       this.#offering.set(model, new Set([worker]));
-      this.#seats.set(model, new Heap(isBetterSeat));
+      this.#seats.set(model, new Heap(BEST_FIRST));
       this.#withdrawnAtMs.delete(model);
     }
     worker.seats = Array.from(worker.models, (model) => ({ model, worker, others: this.#seats.get(model)!, heapIndex: -1 }));
@@ -121,20 +128,21 @@ export class Roster {
   }
 }
 
-/** Least load per slot, then least load, then given work least recently. */
-function isBetterSeat(a: Seat, b: Seat): boolean {
-  const left = a.worker.seatedLoad * b.worker.slots;
-  const right = b.worker.seatedLoad * a.worker.slots;
-  if (left !== right) return left < right;
-  if (a.worker.seatedLoad !== b.worker.seatedLoad) return a.worker.seatedLoad < b.worker.seatedLoad;
-  return a.worker.lastGiven < b.worker.lastGiven;
+/** The rank is the load per slot; fractions that are equal are equal as numbers too. */
+const BEST_FIRST: HeapOrder<Seat> = {
+  rankOf: ({ worker }) => loadOf(worker) / worker.slots,
+  isBefore: (a, b) => isBetter(a.worker, b.worker),
+};
+
+function betterOf(a: WorkerRecord | null, b: WorkerRecord | null): WorkerRecord | null {
+  if (a === null || b === null) return a ?? b;
+  return isBetter(b, a) ? b : a;
 }
 
-function bestOf(seats: readonly Seat[], avoid: ReadonlySet<WorkerId>): WorkerRecord | null {
-  let best: Seat | null = null;
-  for (const seat of seats) {
-    if (avoid.has(seat.worker.id)) continue;
-    if (best === null || isBetterSeat(seat, best)) best = seat;
-  }
-  return best?.worker ?? null;
+/** Least load per slot, then least load, then given work least recently. */
+function isBetter(a: WorkerRecord, b: WorkerRecord): boolean {
+  const [left, right] = [loadOf(a), loadOf(b)];
+  if (left * b.slots !== right * a.slots) return left * b.slots < right * a.slots;
+  if (left !== right) return left < right;
+  return a.lastGiven < b.lastGiven;
 }

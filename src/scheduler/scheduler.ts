@@ -184,7 +184,6 @@ export class Scheduler {
       coolDowns: 0,
       lastGiven: Number.MIN_SAFE_INTEGER + ++this.#joins,
       seats: [],
-      seatedLoad: 0,
       heapIndex: -1,
       dueAtMs: Infinity,
     };

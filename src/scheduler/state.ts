@@ -67,8 +67,6 @@ export interface WorkerRecord extends Scheduled {
   lastGiven: number;
   /** Its place in the index of each model it serves. */
   seats: readonly Seat[];
-  /** The load its seats are sorted by. */
-  seatedLoad: number;
 }
 
 /** A worker with room, as listed under one of its models. */
