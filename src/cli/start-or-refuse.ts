@@ -1,15 +1,21 @@
 // Starting to listen, with what the operating system says about an address turned into what can be done about it.
-import { UsageError } from "../base/errors.ts";
+import { CommandError, UsageError } from "../base/errors.ts";
 import { showListenAddress, type ListenAddress } from "./options/addresses.ts";
 
-/** @throws UsageError when the address cannot be listened on. */
+/**
+ * What may be otherwise in a moment is no mistake of whoever gave the address: an address in use is let go, one that is not there yet
+ * comes up. Service managers try those again.
+ *
+ * @throws CommandError when the address cannot be listened on; UsageError when this user never may
+ */
 export function startOrRefuse<T>(listen: ListenAddress, start: () => T): T {
   try {
     return start();
   } catch (error) {
-    const advice = ADVICE.get(codeOf(error));
+    const code = codeOf(error);
+    const advice = ADVICE.get(code);
     if (advice === undefined) throw error;
-    throw new UsageError(`cannot listen on ${showListenAddress(listen)}: ${advice}`);
+    throw new (code === "EACCES" ? UsageError : CommandError)(`cannot listen on ${showListenAddress(listen)}: ${advice}`);
   }
 }
 

@@ -12,7 +12,7 @@ export interface KeyStoreOptions {
   readonly clock: Clock;
 }
 
-/** @throws UsageError that says what cannot be used and what to do */
+/** @throws UsageError or CommandError that says what cannot be used and what to do; the latter when it may pass by itself */
 export async function openKeyStore({ databaseUrl, dataDir, clock }: KeyStoreOptions): Promise<KeyStore> {
   return databaseUrl === null ? openSqliteStore(dataDir) : await openPostgresStore(databaseUrl, clock);
 }

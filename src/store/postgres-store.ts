@@ -1,12 +1,16 @@
 // Keys in a Postgres database, which several relays may share.
 import type { Clock } from "../base/clock.ts";
-import { UsageError } from "../base/errors.ts";
+import { CommandError, UsageError } from "../base/errors.ts";
 import { type KeyRow, parseKeyRow, parseKeyRows, toKeyRow } from "./key-row.ts";
 import { type KeyStore, StoreUnavailable } from "./key-store.ts";
 import { PostgresPool, sqlStateOf } from "./postgres-pool.ts";
 import { ensureKeyTable, SCHEMA_DEADLINE_MS, TABLE } from "./postgres-schema.ts";
 
-/** @throws UsageError that names the database, never its password, and what to do. */
+/**
+ * Both name the database, never its password, and say what to do.
+ *
+ * @throws CommandError when it cannot be used, which may pass: it may start after the relay; UsageError for an address or a table that cannot be right
+ */
 export async function openPostgresStore(url: string, clock: Clock): Promise<KeyStore> {
   const place = placeOf(url);
   const pool = new PostgresPool(url, clock);
@@ -16,7 +20,7 @@ export async function openPostgresStore(url: string, clock: Clock): Promise<KeyS
   } catch (error) {
     await pool.close();
     if (error instanceof StoreUnavailable && error.cause instanceof UsageError) throw error.cause;
-    throw new UsageError(`DATABASE_URL: the database at ${place} cannot be used. ${adviceFor(error)}`);
+    throw new CommandError(`DATABASE_URL: the database at ${place} cannot be used. ${adviceFor(error)}`);
   }
 }
 

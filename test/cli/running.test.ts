@@ -49,7 +49,7 @@ test("[K17] an address in use is refused with what may hold it and how to choose
   const { host } = new URL(holder.url);
   try {
     expect(await runCli(["serve", "--listen", host], SECRET)).toEqual({
-      code: 2,
+      code: 1,
       out: "",
       err:
         `modelrelay: cannot listen on ${host}: the address is in use, perhaps by another relay or by a model server ` +

@@ -132,7 +132,7 @@ describe("the port", () => {
     const { host } = new URL(holder.url);
     try {
       const { code, err } = await runCli(["up", "--demo", "--once", "--listen", host]);
-      expect(code).toBe(2);
+      expect(code).toBe(1);
       expect(err).toStartWith(`modelrelay: cannot listen on ${host}: the address is in use`);
     } finally {
       await holder.stop();

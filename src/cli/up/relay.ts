@@ -78,7 +78,7 @@ export function freeCandidates({ host, port }: ListenAddress, takenPorts: readon
     .map((candidate) => ({ host, port: candidate }));
 }
 
-/** Starts at the first address that is not in use. @throws UsageError when none can be listened on. */
+/** Starts at the first address that is not in use. @throws CommandError when none can be listened on; see startOrRefuse */
 export function startOnFirstFree<T>(candidates: readonly ListenAddress[], start: (listen: ListenAddress) => T): T {
   for (const listen of candidates.slice(0, -1)) {
     try {
