@@ -21,6 +21,8 @@ export interface Service extends ServiceId {
   /** Secrets given as values. */
   readonly secrets: readonly Secret[];
   readonly drainTimeoutMs: number;
+  /** Where a relay listens; null for a worker. */
+  readonly port: number | null;
 }
 
 export interface Secret {

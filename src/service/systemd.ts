@@ -142,10 +142,8 @@ function systemSandbox(service: Service): readonly string[] {
   ];
 }
 
-function needsLowPort({ flags }: Service): boolean {
-  const listen = flags.find((flag) => flag.startsWith("--listen="));
-  const port = Number(/(\d+)$/.exec(listen ?? "")?.[1] ?? LOW_PORTS_END);
-  return port > 0 && port < LOW_PORTS_END;
+function needsLowPort({ port }: Service): boolean {
+  return port !== null && port > 0 && port < LOW_PORTS_END;
 }
 
 const LOW_PORTS_END = 1024;

@@ -96,17 +96,21 @@ test("[G11] a service is looked at for 2 s, and no longer once it is gone", asyn
   expect(steps).toHaveLength(1);
 });
 
-test("[G11] install says of a service that ended at once how it ended and where its last words are", async () => {
-  using here = new StandIn();
-  here.answer("show", { code: 0, out: show("failed", "failed", 0, 1, 2) });
-  const said = String(await failureOf(installHere(here)));
-  expect(said).toContain(
-    "modelrelay-server is installed and was started, but ended with exit code 2, as with a setting that is refused or a port that is taken.",
-  );
-  expect(said).toEndWith("Its last words: journalctl --user -u modelrelay-server -n 50");
-  expect(said).not.toContain("runs now");
-  expect(here.calls.at(-1)).toStartWith("--user show --property=ActiveState,");
-});
+test.each([
+  [1, "as when its address is in use"],
+  [2, "as with a setting that is refused"],
+])(
+  "[G11] install says of a service that ended at once with exit code %d how it ended and where its last words are",
+  async (code, likely) => {
+    using here = new StandIn();
+    here.answer("show", { code: 0, out: show("failed", "failed", 0, 1, code) });
+    const said = String(await failureOf(installHere(here)));
+    expect(said).toContain(`modelrelay-server is installed and was started, but ended with exit code ${code}, ${likely}.`);
+    expect(said).toEndWith("Its last words: journalctl --user -u modelrelay-server -n 50");
+    expect(said).not.toContain("runs now");
+    expect(here.calls.at(-1)).toStartWith("--user show --property=ActiveState,");
+  },
+);
 
 test("[G11] install says that a service runs only when it still does, and what nobody knows it does not claim", async () => {
   using here = new StandIn();

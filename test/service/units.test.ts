@@ -31,6 +31,7 @@ const HOSTILE: Service = {
   writes: ['/var/log/my "logs" 100%'],
   secrets: [{ flag: "backend-api-key", variable: "BACKEND_API_KEY", fileFlag: "backend-api-key-file", value: 'a"b$c`d\\e%f' }],
   drainTimeoutMs: 90_000,
+  port: null,
 };
 
 const PLAIN: Service = {
@@ -41,6 +42,7 @@ const PLAIN: Service = {
   inputs: new Map(),
   writes: [],
   secrets: [],
+  port: 8080,
 };
 
 function fileOf(steps: readonly Step[], ending: string): Step & { kind: "write" } {
@@ -62,7 +64,7 @@ test.if(hasSystemd).each([
   ["hostile", HOSTILE, USER],
   ["plain", PLAIN, SYSTEM],
   ["plain", PLAIN, USER],
-  ["low port", { ...PLAIN, flags: ["--listen=:443"] }, SYSTEM],
+  ["low port", { ...PLAIN, port: 443 }, SYSTEM],
 ] as const)("[G4] systemd has nothing to say about a written unit: %s", (_, service, places) => {
   const { text } = fileOf(planSystemdInstall(service, places), ".service");
   writeFileSync(join(FOLDER, "written.service"), text);
@@ -70,12 +72,12 @@ test.if(hasSystemd).each([
 });
 
 test.if(hasSystemd)("[G4] a unit of the machine is locked up, also with a port below 1024", () => {
-  for (const listen of ["0.0.0.0:8080", "0.0.0.0:443"]) {
-    const { text } = fileOf(planSystemdInstall({ ...PLAIN, flags: [`--listen=${listen}`] }, SYSTEM), ".service");
+  for (const port of [8080, 443]) {
+    const { text } = fileOf(planSystemdInstall({ ...PLAIN, port }, SYSTEM), ".service");
     writeFileSync(join(FOLDER, "locked.service"), text);
     const exposure = Number(/exposure level for .*: (\d+\.\d)/.exec(analyze("security", "--offline=yes", "./locked.service").text)?.[1]);
     expect(exposure).toBeLessThan(2.0);
-    expect(text.includes("CapabilityBoundingSet=CAP_NET_BIND_SERVICE\n")).toBe(listen.endsWith(":443"));
+    expect(text.includes("CapabilityBoundingSet=CAP_NET_BIND_SERVICE\n")).toBe(port === 443);
   }
 });
 

@@ -17,9 +17,14 @@ export function resolveSecret(value: GivenSecret, file: GivenSecret): string | n
   if (value.value !== null && file.value !== null && value.origin.kind === file.origin.kind) {
     throw new UsageError(`${describeOrigin(value.origin)} and ${describeOrigin(file.origin)} are both given: keep one.`);
   }
-  const isFileStronger = file.value !== null && (value.value === null || STRENGTH[file.origin.kind] > STRENGTH[value.origin.kind]);
+  const isFileStronger = file.value !== null && (value.value === null || isStronger(file.origin, value.origin));
   if (isFileStronger) return checkSecret(readSecretFile(file.value ?? "", file.origin), `the file of ${describeOrigin(file.origin)}`);
   return value.value === null ? null : checkSecret(value.value, describeOrigin(value.origin));
+}
+
+/** Of two places that give the same thing in two ways: does the first one win? */
+export function isStronger(a: Origin, b: Origin): boolean {
+  return STRENGTH[a.kind] > STRENGTH[b.kind];
 }
 
 /** Every user of the machine can read the arguments of its processes. */

@@ -5,9 +5,10 @@ import { CommandError, UsageError } from "../../base/errors.ts";
 import { planLaunchdInstall } from "../../service/launchd.ts";
 import { describeSteps, perform, refuseForeignFiles } from "../../service/perform.ts";
 import { toShellCommand } from "../../service/quoting.ts";
+import { isReadableByAll } from "../../service/reach.ts";
 import { nameOf, type Role, type Service, type Step } from "../../service/service.ts";
 import { WATCHED_MS, watchStart } from "../../service/standing.ts";
-import { planSystemdInstall } from "../../service/systemd.ts";
+import { planSystemdInstall, unitOf } from "../../service/systemd.ts";
 import { planWindowsInstall } from "../../service/windows.ts";
 import type { CommandWorld } from "../commands.ts";
 import { logsCommand, standingCommand, standingOf } from "./ask-manager.ts";
@@ -16,7 +17,7 @@ import { programOfThis } from "./program.ts";
 import { readInstallRequest } from "./request.ts";
 
 export async function install(role: Role, args: readonly string[], { env, clock, print, tell }: CommandWorld): Promise<number> {
-  const { service: asked, choices } = readInstallRequest(role, args, { env, cwd: process.cwd(), program: [] });
+  const { service: asked, choices } = readInstallRequest(role, args, { env, cwd: process.cwd(), program: [], isReadableByAll });
   const machine = thisMachine(choices.user, env);
   const service = { ...asked, program: programOfThis(machine.places) };
   const steps = await planInstall(service, machine);
@@ -28,6 +29,8 @@ export async function install(role: Role, args: readonly string[], { env, clock,
   await checkMachine(machine, env);
   if (!choices.force) refuseForeignFiles(steps);
   await perform(steps, machine.run, tell);
+  // First of all: without it the service may not come up.
+  for (const line of needsOf(service, machine)) tell(`${line}\n`);
   const now = await sayHowItStands(service, machine, clock);
   const start = machine.places.scope === "user" ? "when you log in" : "with the machine";
   tell(`${nameOf(service, machine.manager)} is installed: it ${now}, and starts ${start}\n`);
@@ -62,7 +65,7 @@ async function sayHowItStands(service: Service, machine: Machine, clock: Clock):
       return "was started";
     case "down": {
       const name = nameOf(service, machine.manager);
-      const why = standing.end === "exit code 2" ? ", as with a setting that is refused or a port that is taken" : "";
+      const why = LIKELY.get(standing.end) ?? "";
       throw new CommandError(
         `${name} is installed and was started, but ended with ${standing.end}${why}. Its last words: ${logsCommand(service, machine)}`,
       );
@@ -78,9 +81,20 @@ function adviceFor(service: Service, { manager, places }: Machine): readonly str
   if (places.scope === "user") {
     return [...advice, "to have it start with the machine, and run while you are logged out: loginctl enable-linger"];
   }
-  const own = [
-    ...service.writes,
-    ...service.flags.filter((flag) => flag.startsWith("--tls-")).map((flag) => flag.slice(flag.indexOf("=") + 1)),
+  if (!service.inputs.has("tls-key")) return advice;
+  return [
+    ...advice,
+    `certificate and key are not for everybody to read, so systemd hands them over at each start: after a renewal, systemctl restart ${unitOf(service)}`,
   ];
-  return own.length === 0 ? advice : [...advice, `the user modelrelay needs access to ${own.join(", ")}`];
 }
+
+/** What no definition can give a service that runs as a user of its own. */
+function needsOf(service: Service, { manager, places }: Machine): readonly string[] {
+  if (manager !== "systemd" || places.scope === "user" || service.writes.length === 0) return [];
+  return [`the user modelrelay needs to be able to write to ${service.writes.join(", ")}`];
+}
+
+const LIKELY = new Map([
+  ["exit code 1", ", as when its address is in use"],
+  ["exit code 2", ", as with a setting that is refused"],
+]);
