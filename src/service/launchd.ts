@@ -12,7 +12,7 @@ export function planLaunchdInstall(service: Service, places: Places): readonly S
     ...steps,
     { kind: "write", path, text: toPlist({ ...service, flags }, logPath(service, places)), mode: 0o644, isSecret: false },
     // One that is loaded keeps its old definition.
-    { kind: "run", command: ["launchctl", "bootout", `${domainOf(places)}/${label}`], mayFail: true },
+    { kind: "run", command: launchdStopCommand(service, places), mayFail: true },
     { kind: "run", command: ["launchctl", "enable", `${domainOf(places)}/${label}`], mayFail: false },
     { kind: "run", command: ["launchctl", "bootstrap", domainOf(places), path], mayFail: false },
   ];
@@ -20,10 +20,14 @@ export function planLaunchdInstall(service: Service, places: Places): readonly S
 
 export function planLaunchdUninstall(id: ServiceId, places: Places, secretFiles: readonly string[]): readonly Step[] {
   return [
-    { kind: "run", command: ["launchctl", "bootout", `${domainOf(places)}/${nameOf(id, "launchd")}`], mayFail: true },
+    { kind: "run", command: launchdStopCommand(id, places), mayFail: true },
     { kind: "remove", path: plistPath(id, places) },
     ...secretFiles.map((path) => ({ kind: "remove", path }) as const),
   ];
+}
+
+export function launchdStopCommand(id: ServiceId, places: Places): readonly string[] {
+  return ["launchctl", "bootout", `${domainOf(places)}/${nameOf(id, "launchd")}`];
 }
 
 export function launchdPrintCommand(id: ServiceId, places: Places): readonly string[] {

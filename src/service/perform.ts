@@ -42,8 +42,13 @@ export function describeSteps(steps: readonly Step[]): string {
 function describeStep(step: Step): string {
   if (step.kind === "run") return `# run${step.mayFail ? " (may fail)" : ""}\n${toShellCommand(step.command)}\n`;
   if (step.kind === "remove") return `# remove, if this program wrote it\n${step.path}\n`;
-  const text = step.isSecret ? step.text.replaceAll(/^(?!#)((?:[A-Z_]+=)?).+$/gm, "$1(secret)") : step.text;
+  const text = step.isSecret ? step.text.split("\n").map(hideSecret).join("\n") : step.text;
   return `# write ${step.path} (mode ${step.mode.toString(8).padStart(4, "0")})\n${text}`;
+}
+
+/** Of a file of secrets: the mark and names of variables may be shown. */
+function hideSecret(line: string): string {
+  return line.startsWith(`# ${MARK}`) ? line : line.replace(/^((?:[A-Z_]+=)?).+$/, "$1(secret)");
 }
 
 function write({ path, text, mode, isSecret }: Step & { kind: "write" }): void {
@@ -88,7 +93,8 @@ function isSecretPath(path: string): boolean {
   return /\.(worker-secret|admin-token|backend-api-key)$/.test(path);
 }
 
-function hasMark(path: string): boolean {
+/** Whether install wrote it. @throws CommandError when it cannot be read */
+export function hasMark(path: string): boolean {
   try {
     return readFileSync(path, "utf8").includes(MARK);
   } catch (error) {

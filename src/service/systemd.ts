@@ -18,7 +18,8 @@ export function planSystemdInstall(service: Service, places: Places): readonly S
     isSecret: false,
   } as const;
   return [
-    ...(service.secrets.length === 0 ? [] : [secrets]),
+    // Without secrets now, what an earlier install wrote would be read by nobody.
+    service.secrets.length === 0 ? ({ kind: "remove", path: secretsPath(service, places) } as const) : secrets,
     write,
     { kind: "run", command: [...systemctl, "daemon-reload"], mayFail: false },
     { kind: "run", command: [...systemctl, "enable", unit], mayFail: false },
@@ -31,12 +32,17 @@ export function planSystemdUninstall(id: ServiceId, places: Places): readonly St
   const unit = unitOf(id);
   const systemctl = systemctlOf(places);
   return [
-    { kind: "run", command: [...systemctl, "disable", "--now", unit], mayFail: true },
+    { kind: "run", command: systemdStopCommand(id, places), mayFail: true },
     { kind: "remove", path: join(places.definitions, unit) },
     { kind: "remove", path: secretsPath(id, places) },
     { kind: "run", command: [...systemctl, "daemon-reload"], mayFail: false },
     { kind: "run", command: [...systemctl, "reset-failed", unit], mayFail: true },
   ];
+}
+
+/** Stops it now, and at the next start of the machine it stays so. */
+export function systemdStopCommand(id: ServiceId, places: Pick<Places, "scope">): readonly string[] {
+  return [...systemctlOf(places), "disable", "--now", unitOf(id)];
 }
 
 export function systemctlOf({ scope }: Pick<Places, "scope">): readonly string[] {

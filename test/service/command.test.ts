@@ -162,12 +162,25 @@ test("[G4] uninstall removes what install wrote and nothing else, and says when 
   expect([again.code, again.err]).toEqual([1, expect.stringContaining("is not installed")]);
 });
 
-test("[G4] uninstall leaves a unit that somebody else wrote", async () => {
+test("[G4] uninstall leaves a service that somebody else wrote as it is, and running", async () => {
   using here = new StandIn();
   here.write(UNIT, "[Service]\nExecStart=/opt/mine\n");
-  const { err } = await here.run(["uninstall", "serve", "--user"]);
-  expect(err).toContain("stays");
-  expect(here.has(UNIT)).toBe(true);
+  const { code, err } = await here.run(["uninstall", "serve", "--user"]);
+  expect([code, err]).toEqual([1, expect.stringContaining(`${UNIT} was not written by this command`)]);
+  expect(err).toContain("systemctl --user disable --now modelrelay-server.service");
+  expect([here.has(UNIT), here.calls]).toEqual([true, ["--user is-system-running"]]);
+});
+
+test("[G5] install without a secret removes the one that an earlier install wrote, and no other", async () => {
+  using here = new StandIn();
+  await here.run(INSTALL);
+  const secret = here.write("secret", `${SECRET}\n`);
+  const again = ["install", "serve", "--user", "--listen", "127.0.0.1:8099", "--worker-secret-file", secret];
+  expect((await here.run(again)).code).toBe(0);
+  expect([here.has(SECRETS), here.has("secret")]).toEqual([false, true]);
+  here.write(SECRETS, "WORKER_SECRET=somebody-elses\n");
+  expect((await here.run(again)).err).toContain(`${SECRETS} stays`);
+  expect(here.has(SECRETS)).toBe(true);
 });
 
 test("[G4] status says how things stand and where the log is; its exit code says whether it runs", async () => {

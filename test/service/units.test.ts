@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { planLaunchdInstall } from "../../src/service/launchd.ts";
+import { describeSteps } from "../../src/service/perform.ts";
 import type { Places, Service, Step } from "../../src/service/service.ts";
 import { planSystemdInstall, planSystemdUninstall, SANDBOX } from "../../src/service/systemd.ts";
 import { planWindowsInstall } from "../../src/service/windows.ts";
@@ -103,6 +104,20 @@ test("[G5] secrets given as values are in no definition and no command line, and
     );
     expect(holding.length).toBe(1);
     expect(holding[0]).toMatchObject({ kind: "write", mode: 0o600, isSecret: true });
+  }
+});
+
+test("[G5] what a dry run shows has no secret in it, whatever that begins with", () => {
+  const secret = "# looks like a comment";
+  const service: Service = { ...HOSTILE, secrets: [{ ...HOSTILE.secrets[0]!, value: secret }] };
+  for (const steps of [
+    planSystemdInstall(service, SYSTEM),
+    planLaunchdInstall(service, SYSTEM),
+    planWindowsInstall(service, SYSTEM, false),
+  ]) {
+    const shown = describeSteps(steps);
+    expect(shown).not.toContain("looks like");
+    expect(shown).toContain("(secret)");
   }
 });
 

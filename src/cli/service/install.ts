@@ -39,7 +39,7 @@ export async function install(role: Role, args: readonly string[], { env, clock,
 }
 
 /** @throws UsageError when a secret was given in a way that would have it shown */
-async function planInstall(service: Service, { manager, places, run }: Machine): Promise<readonly Step[]> {
+async function planInstall(service: Service, { manager, places, ask }: Machine): Promise<readonly Step[]> {
   if (manager === "systemd") return planSystemdInstall(service, places);
   const homeless = service.secrets.find(({ fileFlag }) => fileFlag === null);
   if (homeless !== undefined) {
@@ -49,7 +49,7 @@ async function planInstall(service: Service, { manager, places, run }: Machine):
     );
   }
   if (manager === "launchd") return planLaunchdInstall(service, places);
-  const { code } = await run(["sc.exe", "query", nameOf(service, "windows")]);
+  const { code } = await ask(["sc.exe", "query", nameOf(service, "windows")]);
   return planWindowsInstall(service, places, code === 0);
 }
 

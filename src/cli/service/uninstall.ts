@@ -1,10 +1,11 @@
 // `modelrelay service uninstall`: stops a service and removes what install wrote, and nothing else.
 import { CommandError } from "../../base/errors.ts";
-import { planLaunchdUninstall } from "../../service/launchd.ts";
-import { describeSteps, perform } from "../../service/perform.ts";
+import { launchdStopCommand, planLaunchdUninstall } from "../../service/launchd.ts";
+import { describeSteps, hasMark, perform } from "../../service/perform.ts";
+import { toShellCommand } from "../../service/quoting.ts";
 import { secretPaths } from "../../service/secret-files.ts";
 import { nameOf, type Role, type ServiceId, type Step } from "../../service/service.ts";
-import { planSystemdUninstall } from "../../service/systemd.ts";
+import { planSystemdUninstall, systemdStopCommand } from "../../service/systemd.ts";
 import { planWindowsUninstall } from "../../service/windows.ts";
 import type { CommandWorld } from "../commands.ts";
 import type { OptionValues } from "../options/option.ts";
@@ -27,6 +28,7 @@ export async function uninstall(role: Role, choices: Choices, { env, print, tell
   }
   await checkMachine(machine, env);
   await refuseUnknown(id, machine, env);
+  refuseForeign(id, machine);
   await perform(steps, machine.run, tell);
   tell(`${nameOf(id, machine.manager)} is gone; its data stays where it is\n`);
   return 0;
@@ -37,6 +39,16 @@ function planUninstall(id: ServiceId, { manager, places }: Machine): readonly St
   const fileFlags = Object.values(ROLE_OPTIONS[id.role]).flatMap(({ flag, kind }) => (kind.shape === "secret" ? [`${flag}-file`] : []));
   const secrets = secretPaths(places, nameOf(id, manager), fileFlags);
   return manager === "launchd" ? planLaunchdUninstall(id, places, secrets) : planWindowsUninstall(id, secrets);
+}
+
+/** A service that somebody made by hand is somebody's: it is not even stopped. Windows has no file to look at. */
+function refuseForeign(id: ServiceId, { manager, places }: Machine): void {
+  const path = definitionPath(id, { manager, places });
+  if (path === null || hasMark(path)) return;
+  const stop = manager === "systemd" ? systemdStopCommand(id, places) : launchdStopCommand(id, places);
+  throw new CommandError(
+    `${path} was not written by this command, so it is left alone. To stop the service: ${toShellCommand(stop)}; then remove the file`,
+  );
 }
 
 async function refuseUnknown(id: ServiceId, machine: Machine, env: Environment): Promise<void> {
