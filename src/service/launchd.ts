@@ -13,10 +13,15 @@ export function planLaunchdInstall(service: Service, places: Places): readonly S
     { kind: "write", path, text: toPlist({ ...service, flags }, logPath(service, places)), mode: 0o644, isSecret: false },
     // One that is loaded keeps its old definition.
     { kind: "run", command: launchdStopCommand(service, places), mayFail: true },
+    // It returns before the service has ended, and until then the next one would be refused (codes 5 and 37).
+    { kind: "await-end", command: launchdPrintCommand(service, places), limitMs: stopTimeoutSeconds(service.drainTimeoutMs) * 1000 },
     { kind: "run", command: ["launchctl", "enable", `${domainOf(places)}/${label}`], mayFail: false },
-    { kind: "run", command: ["launchctl", "bootstrap", domainOf(places), path], mayFail: false },
+    { kind: "run", command: ["launchctl", "bootstrap", domainOf(places), path], mayFail: false, patienceMs: BOOTSTRAP_PATIENCE_MS },
   ];
 }
+
+// What has just gone is not always quite gone.
+const BOOTSTRAP_PATIENCE_MS = 5_000;
 
 export function planLaunchdUninstall(id: ServiceId, places: Places, secretFiles: readonly string[]): readonly Step[] {
   return [

@@ -1,6 +1,8 @@
 // Does what a plan says, one step after the other, or says what it would do.
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { unreachable } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
 import { CommandError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { toShellCommand } from "./quoting.ts";
@@ -25,12 +27,32 @@ export function refuseForeignFiles(steps: readonly Step[]): void {
   }
 }
 
+export interface PerformWorld {
+  readonly run: RunCommand;
+  readonly clock: Clock;
+  /** Shows a line to who called. */
+  readonly tell: (text: string) => void;
+}
+
 /** @throws CommandError at the first step that fails, naming it */
-export async function perform(steps: readonly Step[], run: RunCommand, tell: (text: string) => void): Promise<void> {
+export async function perform(steps: readonly Step[], world: PerformWorld): Promise<void> {
   for (const step of steps) {
-    if (step.kind === "write") write(step);
-    else if (step.kind === "remove") remove(step.path, tell);
-    else await runStep(step, run);
+    switch (step.kind) {
+      case "write":
+        write(step);
+        break;
+      case "remove":
+        remove(step.path, world.tell);
+        break;
+      case "run":
+        await runStep(step, world);
+        break;
+      case "await-end":
+        await runUntil((code) => code !== 0, step.command, step.limitMs, world);
+        break;
+      default:
+        unreachable(step);
+    }
   }
 }
 
@@ -41,6 +63,7 @@ export function describeSteps(steps: readonly Step[]): string {
 
 function describeStep(step: Step): string {
   if (step.kind === "run") return `# run${step.mayFail ? " (may fail)" : ""}\n${toShellCommand(step.command)}\n`;
+  if (step.kind === "await-end") return `# run until it fails, at most ${step.limitMs / 1000} s\n${toShellCommand(step.command)}\n`;
   if (step.kind === "remove") return `# remove, if this program wrote it\n${step.path}\n`;
   const text = step.isSecret ? step.text.split("\n").map(hideSecret).join("\n") : step.text;
   return `# write ${step.path} (mode ${step.mode.toString(8).padStart(4, "0")})\n${text}`;
@@ -77,12 +100,29 @@ function remove(path: string, tell: (text: string) => void): void {
   }
 }
 
-async function runStep({ command, mayFail }: Step & { kind: "run" }, run: RunCommand): Promise<void> {
-  const { code, out, err } = await run(command);
+async function runStep({ command, mayFail, patienceMs = 0 }: Step & { kind: "run" }, world: PerformWorld): Promise<void> {
+  const { code, out, err } = await runUntil((exitCode) => exitCode === 0, command, patienceMs, world);
   if (code === 0 || mayFail) return;
   const said = printable((err.trim() === "" ? out : err).trim().split("\n").slice(-3).join(" "));
   throw new CommandError(`${toShellCommand(command)} failed with exit code ${code}${said === "" ? "" : `: ${said}`}`);
 }
+
+/** Again and again, until its exit code is what is waited for or the time is over. At least once. */
+async function runUntil(
+  isEnough: (code: number) => boolean,
+  command: readonly string[],
+  limitMs: number,
+  { run, clock }: PerformWorld,
+): Promise<CommandResult> {
+  const untilMs = clock.nowMs() + limitMs;
+  for (;;) {
+    const result = await run(command);
+    if (isEnough(result.code) || clock.nowMs() >= untilMs) return result;
+    await new Promise<void>((resolve) => clock.startTimer(AGAIN_AFTER_MS, resolve));
+  }
+}
+
+const AGAIN_AFTER_MS = 250;
 
 /** A file with a bare secret has no room for a mark; its name, made by this program, is enough. */
 function isOurs({ path, isSecret }: Step & { kind: "write" }): boolean {

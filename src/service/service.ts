@@ -52,8 +52,10 @@ export type Step =
   /** `mode` as for chmod; a file that install did not write is left alone unless told otherwise. */
   | { readonly kind: "write"; readonly path: string; readonly text: string; readonly mode: number; readonly isSecret: boolean }
   | { readonly kind: "remove"; readonly path: string }
-  /** `mayFail`: what it does may have been done before, or be impossible for good reasons. */
-  | { readonly kind: "run"; readonly command: readonly string[]; readonly mayFail: boolean };
+  /** `mayFail`: what it does may have been done before, or be impossible for good reasons. `patienceMs`: one that fails is tried again for that long. */
+  | { readonly kind: "run"; readonly command: readonly string[]; readonly mayFail: boolean; readonly patienceMs?: number }
+  /** Waits until the command fails: what it asks for is gone then. */
+  | { readonly kind: "await-end"; readonly command: readonly string[]; readonly limitMs: number };
 
 /** Says of a file that it may be replaced and removed. */
 export const MARK = "Written by 'modelrelay service install'";

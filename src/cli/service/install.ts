@@ -28,7 +28,7 @@ export async function install(role: Role, args: readonly string[], { env, clock,
   }
   await checkMachine(machine, env);
   if (!choices.force) refuseForeignFiles(steps);
-  await perform(steps, machine.run, tell);
+  await perform(steps, { run: machine.run, clock, tell });
   // First of all: without it the service may not come up.
   for (const line of needsOf(service, machine)) tell(`${line}\n`);
   const now = await sayHowItStands(service, machine, clock);

@@ -18,7 +18,7 @@ import { ROLE_OPTIONS } from "./request.ts";
 
 type Choices = OptionValues<typeof CHANGE_OPTIONS>;
 
-export async function uninstall(role: Role, choices: Choices, { env, print, tell }: CommandWorld): Promise<number> {
+export async function uninstall(role: Role, choices: Choices, { env, clock, print, tell }: CommandWorld): Promise<number> {
   const machine = thisMachine(choices.user, env);
   const id = { role, name: choices.name };
   const steps = planUninstall(id, machine);
@@ -29,7 +29,7 @@ export async function uninstall(role: Role, choices: Choices, { env, print, tell
   await checkMachine(machine, env);
   await refuseUnknown(id, machine, env);
   refuseForeign(id, machine);
-  await perform(steps, machine.run, tell);
+  await perform(steps, { run: machine.run, clock, tell });
   tell(`${nameOf(id, machine.manager)} is gone; its data stays where it is\n`);
   return 0;
 }
