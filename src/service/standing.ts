@@ -1,5 +1,7 @@
 // Whether a service that was just started stays up: the managers say that they started it also when it ends a moment later.
 import type { Clock } from "../base/clock.ts";
+import { numbersOf } from "./windows-query.ts";
+import { ERROR_SERVICE_SPECIFIC, STATE } from "./windows-service.ts";
 
 export type Standing =
   | { readonly kind: "up" }
@@ -58,20 +60,13 @@ export function standingUnderLaunchd(code: number, out: string): Standing {
 }
 
 /** Of `sc query`; an exit code of the program's own stands beside that of Windows. */
-export function standingUnderWindows(out: string): Standing {
-  const number = (name: string) => new RegExp(String.raw`${name}\s*:\s*(\d+)`).exec(out)?.[1];
-  const state = number("STATE");
+export function standingUnderWindows(code: number, out: string): Standing {
+  const [, state, exit, ownExit] = code === 0 ? numbersOf(out) : [];
   if (state === undefined) return { kind: "unknown" };
-  if (state === SERVICE_RUNNING) return { kind: "up" };
-  if (state === SERVICE_START_PENDING) return { kind: "starting" };
-  const exit = number("WIN32_EXIT_CODE");
+  if (state === String(STATE.running)) return { kind: "up" };
+  if (state === String(STATE.startPending)) return { kind: "starting" };
   return {
     kind: "down",
-    end: exit === ERROR_SERVICE_SPECIFIC ? `exit code ${number("SERVICE_EXIT_CODE")}` : `Windows error ${exit ?? "unknown"}`,
+    end: exit === String(ERROR_SERVICE_SPECIFIC) ? `exit code ${ownExit}` : `Windows error ${exit ?? "unknown"}`,
   };
 }
-
-// As winsvc.h and winerror.h have them.
-const SERVICE_START_PENDING = "2";
-const SERVICE_RUNNING = "4";
-const ERROR_SERVICE_SPECIFIC = "1066";

@@ -32,7 +32,7 @@ export interface ServiceWork {
 export const STATE = { stopped: 1, startPending: 2, stopPending: 3, running: 4 } as const;
 export const CONTROL = { stop: 1, interrogate: 4, shutdown: 5 } as const;
 const ACCEPT = { stop: 1, shutdown: 4 } as const;
-const ERROR_SERVICE_SPECIFIC = 1066;
+export const ERROR_SERVICE_SPECIFIC = 1066;
 
 // Far above what a start takes on a slow disk with a virus scanner.
 const START_HINT_MS = 30_000;

@@ -1,30 +1,15 @@
 // Whether a service that was started is still there a moment later, by what the managers say of it.
 import { expect, test } from "bun:test";
-import type { Clock } from "../../src/base/clock.ts";
-import { installedNames, standingOf } from "../../src/cli/service/ask-manager.ts";
+import { installedNames } from "../../src/cli/service/ask-manager.ts";
 import { servicesElsewhere } from "../../src/cli/service/elsewhere.ts";
 import { install } from "../../src/cli/service/install.ts";
 import { programOf, thisMachine } from "../../src/cli/service/machine.ts";
-import { type Standing, standingUnderLaunchd, standingUnderSystemd, standingUnderWindows, watchStart } from "../../src/service/standing.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { type Standing, standingUnderLaunchd, standingUnderSystemd, watchStart } from "../../src/service/standing.ts";
+import { hastyClock } from "../support/hasty-clock.ts";
 import { failureOf } from "../support/until.ts";
 import { StandIn } from "./stand-in.ts";
 
 const INSTALL = ["--user", "--listen", "127.0.0.1:8099", "--worker-secret", "a-secret-of-enough-length"];
-
-/** Time passes as soon as somebody waits for it. */
-function hastyClock(): Clock {
-  const clock = new ManualClock();
-  return {
-    nowMs: () => clock.nowMs(),
-    unixMs: () => clock.unixMs(),
-    startTimer(delayMs, onDue) {
-      const timer = clock.startTimer(delayMs, onDue);
-      queueMicrotask(() => clock.advance(delayMs));
-      return timer;
-    },
-  };
-}
 
 async function installHere(here: StandIn): Promise<string> {
   let said = "";
@@ -65,20 +50,6 @@ test.each<[string, number, string, Standing]>([
   ["is not loaded", 113, "Could not find service", { kind: "unknown" }],
 ])("[G11] under launchd a service that %s", (_what, code, out, standing) => {
   expect(standingUnderLaunchd(code, out)).toEqual(standing);
-});
-
-function query(state: string, win32: string, own: string): string {
-  return `\r\nSERVICE_NAME: ModelRelayServer\r\n        TYPE               : 10  WIN32_OWN_PROCESS\r\n        STATE              : ${state}\r\n        WIN32_EXIT_CODE    : ${win32}\r\n        SERVICE_EXIT_CODE  : ${own}\r\n`;
-}
-
-test.each<[string, string, Standing]>([
-  ["runs", query("4  RUNNING", "0  (0x0)", "0  (0x0)"), { kind: "up" }],
-  ["is on its way", query("2  START_PENDING", "0  (0x0)", "0  (0x0)"), { kind: "starting" }],
-  ["ended with a code of its own", query("1  STOPPED", "1066  (0x42a)", "2  (0x2)"), { kind: "down", end: "exit code 2" }],
-  ["Windows ended", query("1  STOPPED", "1053  (0x41d)", "0  (0x0)"), { kind: "down", end: "Windows error 1053" }],
-  ["nobody knows of", "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\r\n", { kind: "unknown" }],
-])("[G11] under Windows a service that %s", (_what, out, standing) => {
-  expect(standingUnderWindows(out)).toEqual(standing);
 });
 
 test("[G11] a service is looked at for 2 s, and no longer once it is gone", async () => {
@@ -153,22 +124,6 @@ test("[G4] of a service that is not there it is said which there are: of the use
   ]);
   const gone = await here.run(["uninstall", "work", "--user", "--name", "gpu7"]);
   expect([gone.code, gone.err]).toEqual([1, expect.stringContaining("; there are work services named gpu0, gpu1: --name says which\n")]);
-});
-
-test("[G4] Windows is asked which services it has", async () => {
-  const list = ["ModelRelayWorker-gpu0", "ModelRelayWorker", "ModelRelayWorkers", "Spooler"].map(
-    (name) => `SERVICE_NAME: ${name}\r\nDISPLAY_NAME: x\r\n`,
-  );
-  const asked: string[] = [];
-  const ask = async (command: readonly string[]) => {
-    asked.push(command.join(" "));
-    return { code: 0, out: command[2] === "type=" ? list.join("\r\n") : query("4  RUNNING", "0", "0"), err: "" };
-  };
-  const places = { scope: "system", uid: 0, definitions: "x", settings: "x" } as const;
-  const machine = { manager: "windows", places, run: ask, ask } as const;
-  expect(await installedNames("work", machine)).toEqual([null, "gpu0"]);
-  expect(await standingOf({ role: "work", name: "gpu0" }, machine)).toEqual({ kind: "up" });
-  expect(asked.at(-1)).toBe("sc.exe query ModelRelayWorker-gpu0");
 });
 
 test("[G7] the tools of Windows are run from its own folder, wherever the command is called", () => {

@@ -6,6 +6,7 @@ import { toShellCommand } from "../../service/quoting.ts";
 import { nameOf, type Role, type ServiceId } from "../../service/service.ts";
 import { type Standing, standingUnderLaunchd, standingUnderSystemd, standingUnderWindows } from "../../service/standing.ts";
 import { systemdLogsCommand, systemdShowCommand, unitOf } from "../../service/systemd.ts";
+import { keysBelow, SERVICES_KEY } from "../../service/windows-query.ts";
 import type { Machine } from "./machine.ts";
 
 /** Where the service is defined; null on Windows, whose manager keeps that to itself. */
@@ -42,7 +43,7 @@ export function standingCommand(id: ServiceId, { manager, places }: Pick<Machine
 export async function standingOf(id: ServiceId, machine: Machine): Promise<Standing> {
   const { code, out } = await machine.ask(standingCommand(id, machine));
   if (machine.manager === "systemd") return standingUnderSystemd(out);
-  return machine.manager === "launchd" ? standingUnderLaunchd(code, out) : standingUnderWindows(out);
+  return machine.manager === "launchd" ? standingUnderLaunchd(code, out) : standingUnderWindows(code, out);
 }
 
 /** What to type to see what the service said last. */
@@ -62,6 +63,6 @@ function filesIn(directory: string): readonly string[] {
 }
 
 async function servicesOfWindows({ ask }: Machine): Promise<readonly string[]> {
-  const { out } = await ask(["sc.exe", "query", "type=", "service", "state=", "all"]);
-  return [...out.matchAll(/^SERVICE_NAME: *(\S+) *\r?$/gm)].map(([, name = ""]) => name);
+  const { out } = await ask(["reg.exe", "query", SERVICES_KEY]);
+  return keysBelow(SERVICES_KEY, out);
 }

@@ -52,9 +52,11 @@ export function thisMachine(isUserAsked: boolean, env: Environment): Machine {
 /** @throws CommandError when the manager is not there or not in charge, or this user may not ask it */
 export async function checkMachine({ manager, places, ask }: Machine, env: Environment): Promise<void> {
   if (manager === "windows") {
-    const { code } = await ask(["net.exe", "session"]);
-    if (code !== 0) throw new CommandError("services are installed by administrators: run this in a terminal started as administrator");
-    return;
+    // It lists filters of file systems, which is refused to all but administrators, needs no service and has no words that count.
+    // Where it is missing, sc.exe itself will say what is not allowed.
+    const { code } = await ask(["fltmc.exe"]);
+    if (code === 0 || code === NOT_FOUND) return;
+    throw new CommandError("services are installed by administrators: run this in a terminal started as administrator");
   }
   if (places.scope === "system" && places.uid !== 0) {
     throw new CommandError("a service of the machine is installed by root: run this with sudo, or give --user for a service of your own");

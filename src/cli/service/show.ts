@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { launchdPrintCommand } from "../../service/launchd.ts";
 import { nameOf, type Role, type ServiceId } from "../../service/service.ts";
 import { systemctlOf, unitOf } from "../../service/systemd.ts";
+import { numbersOf } from "../../service/windows-query.ts";
 import type { CommandWorld } from "../commands.ts";
 import type { OptionValues } from "../options/option.ts";
 import { definitionPath, logsCommand } from "./ask-manager.ts";
@@ -64,13 +65,32 @@ async function stateUnderLaunchd(id: ServiceId, machine: Machine): Promise<State
   return { isInstalled, enabled: code === 0 ? "yes" : "no", running: state, isRunning: state === "running" };
 }
 
-async function stateUnderWindows(id: ServiceId, { ask }: Machine): Promise<State> {
+export async function stateUnderWindows(id: ServiceId, { ask }: Machine): Promise<State> {
   const name = nameOf(id, "windows");
   const [config, query] = [await ask(["sc.exe", "qc", name]), await ask(["sc.exe", "query", name])];
-  const running = /STATE\s*:\s*\d+\s+(\w+)/.exec(query.out)?.[1]?.toLowerCase() ?? "no";
-  const enabled = /START_TYPE\s*:\s*\d+\s+(.+)/.exec(config.out)?.[1]?.trim().toLowerCase() ?? "no";
-  return { isInstalled: query.code === 0, enabled, running, isRunning: running === "running" };
+  const isInstalled = query.code === 0;
+  const [, start = ""] = config.code === 0 ? numbersOf(config.out) : [];
+  const [, state = ""] = isInstalled ? numbersOf(query.out) : [];
+  const nothing = isInstalled ? "unknown" : "no";
+  const running = WINDOWS_STATES.get(state) ?? nothing;
+  return { isInstalled, enabled: WINDOWS_START_TYPES.get(start) ?? nothing, running, isRunning: running === "running" };
 }
+
+// As sc.exe calls them; what it says itself may be in another language.
+const WINDOWS_STATES = new Map([
+  ["1", "stopped"],
+  ["2", "start_pending"],
+  ["3", "stop_pending"],
+  ["4", "running"],
+  ["5", "continue_pending"],
+  ["6", "pause_pending"],
+  ["7", "paused"],
+]);
+const WINDOWS_START_TYPES = new Map([
+  ["2", "auto_start"],
+  ["3", "demand_start"],
+  ["4", "disabled"],
+]);
 
 function firstLine(text: string): string | null {
   const line = text.trim().split("\n")[0] ?? "";
