@@ -127,6 +127,13 @@ export const REFUSALS = {
 
 export type RefusalCode = keyof typeof REFUSALS;
 
+/** Why a request gets no answer, or no whole one. */
+export interface Refusal {
+  readonly code: RefusalCode;
+  /** `model_not_found`: the nearest names on offer. */
+  readonly nearest: readonly string[];
+}
+
 /** The catalogue's entry for a code, with the optional fields readable. */
 export function refusalKind(code: RefusalCode): RefusalKind {
   return REFUSALS[code];

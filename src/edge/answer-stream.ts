@@ -1,7 +1,7 @@
 // An answer on its way out: pulled by the client, interrupted by nothing but the relay's own comments and, if it must be, its error.
 import type { Clock, Timer } from "../base/clock.ts";
+import type { Refusal } from "../base/errors.ts";
 import type { AnswerBody } from "../hub/answer-body.ts";
-import type { Refusal } from "../hub/handles.ts";
 import { SseGate } from "./sse-gate.ts";
 import type { StreamPositionReader } from "./stream-position.ts";
 import type { StreamPosition } from "./dialect.ts";

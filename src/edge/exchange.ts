@@ -1,8 +1,8 @@
 // One client's request from its submission to the last byte of its answer: decides when a Response begins and what it is.
 import type { Clock, Timer } from "../base/clock.ts";
-import { refusalKind } from "../base/errors.ts";
+import { type Refusal, refusalKind } from "../base/errors.ts";
 import type { AnswerBody } from "../hub/answer-body.ts";
-import type { AnswerHead, AnswerRoute, ClientHandle, Refusal, RequestId } from "../hub/handles.ts";
+import type { AnswerHead, AnswerRoute, ClientHandle, RequestId } from "../hub/handles.ts";
 import type { Hub } from "../hub/hub.ts";
 import { AnswerStream } from "./answer-stream.ts";
 import { backendErrorEvent, type Dialect, errorBody, errorEvent, type Problem } from "./dialect.ts";

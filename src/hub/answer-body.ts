@@ -1,6 +1,6 @@
 // The bytes of one answer on their way from link to edge: a bounded buffer that tells the sender what was taken.
 import type { Clock } from "../base/clock.ts";
-import type { Refusal } from "./handles.ts";
+import type { Refusal } from "../base/errors.ts";
 
 export type AnswerEnd = { readonly kind: "complete" } | { readonly kind: "failed"; readonly refusal: Refusal };
 

@@ -1,5 +1,5 @@
 // The two seams of the hub: who asks (ClientHandle, implemented by edge) and who answers (WorkerHandle, implemented by link).
-import type { RefusalCode } from "../base/errors.ts";
+import type { Refusal } from "../base/errors.ts";
 import type { Close } from "../protocol/close.ts";
 import type { AttemptId, CancelCause, RequestId } from "../scheduler/events.ts";
 import type { AnswerBody } from "./answer-body.ts";
@@ -23,12 +23,6 @@ export interface RelayRequest {
 
 /** The fairness identity of everyone who sends no API key. */
 export const ANONYMOUS = "anonymous";
-
-export interface Refusal {
-  readonly code: RefusalCode;
-  /** `model_not_found`: the nearest names on offer. */
-  readonly nearest: readonly string[];
-}
 
 /** How a request came to its answer; shown in response headers. */
 export interface AnswerRoute {
