@@ -129,8 +129,9 @@ function adviceFor(code: string, file: string): string {
   }
   if (code.startsWith("SQLITE_BUSY")) return `${file} is locked by another program. Stop that program, then start again.`;
   const reason = code === "" ? "unknown reason" : code;
+  const ofUnits = process.platform === "linux" ? ", in a unit of systemd with StateDirectory=modelrelay" : "";
   return (
-    `the key database ${file} cannot be opened or created (${reason}). ` +
-    "Let this user write to that directory, choose another with --data-dir, or use --data-dir :memory: to keep nothing."
+    `the key database ${file} cannot be opened or created (${reason}). Let this user write to that directory, ` +
+    `choose another with --data-dir (or MODELRELAY_DATA_DIR)${ofUnits}, or use --data-dir :memory: to keep nothing.`
   );
 }
