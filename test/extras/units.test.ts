@@ -76,7 +76,23 @@ test("[G2] an example whose secret was not changed is refused, and a changed one
   expect(() => toWorkConfig(parseOptions("work", WORK_OPTIONS, [], work))).toThrow("placeholder");
   const secret = { WORKER_SECRET: "a-secret-of-enough-length" };
   expect(toServeConfig(parseOptions("serve", SERVE_OPTIONS, [], { ...serve, ...secret })).listen.port).toBe(8080);
-  expect(toWorkConfig(parseOptions("work", WORK_OPTIONS, [], { ...work, ...secret })).workerName).toBe("gpu0");
+  expect(toWorkConfig(parseOptions("work", WORK_OPTIONS, [], { ...work, ...secret })).backendUrl.href).toBe("http://127.0.0.1:8000/");
+});
+
+test("[G2] a worker's instance is its name, and a file for all workers comes before its own; without both it says what is missing", () => {
+  const unit = read("modelrelay-worker@.service").replaceAll("%i", "gpu0");
+  const sources = [...unit.matchAll(/^(Environment|EnvironmentFile)=(.*)$/gm)].map(([, kind, source]) => [kind, source]);
+  // systemd.exec(5): files win over Environment=, a later file over an earlier one, and the dash lets one be missing.
+  expect(sources).toEqual([
+    ["Environment", "WORKER_NAME=gpu0"],
+    ["EnvironmentFile", "-/etc/modelrelay/worker.env"],
+    ["EnvironmentFile", "-/etc/modelrelay/worker-gpu0.env"],
+  ]);
+  // The example names no worker, so that it can be either file.
+  expect(variablesOf(read("worker.env.example"))).not.toHaveProperty("WORKER_NAME");
+  const neither = parseOptions("work", WORK_OPTIONS, [], variablesOf(String(sources[0]![1])));
+  expect(neither.values.workerName).toBe("gpu0");
+  expect(() => toWorkConfig(neither)).toThrow("the variable WORKER_SECRET");
 });
 
 const isRoot = process.getuid?.() === 0;
