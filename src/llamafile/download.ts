@@ -2,6 +2,7 @@
 import { chmodSync, renameSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import { CommandError } from "../base/errors.ts";
+import { hashFile } from "./checksum.ts";
 import { checkRoom } from "./disk.ts";
 import { ensureDirectory, type Home } from "./home.ts";
 import { type Model, modelPath, sizeHere } from "./library.ts";
@@ -158,14 +159,6 @@ function finish(
   throw new CommandError(
     `what came for ${model.slug} ${wrong}; it is removed. Try again; if it stays so, 'modelrelay llamafile update-catalog'`,
   );
-}
-
-async function hashFile(path: string, bytes: number, hash: Bun.CryptoHasher, signal: AbortSignal): Promise<void> {
-  if (bytes === 0) return;
-  for await (const chunk of Bun.file(path).slice(0, bytes).stream()) {
-    signal.throwIfAborted();
-    hash.update(chunk);
-  }
 }
 
 /** A full or failing disk is the operator's; a connection that breaks may pass. */

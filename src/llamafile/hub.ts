@@ -19,7 +19,8 @@ export interface Refreshed {
  */
 export async function refreshFromHub(hub: URL, known: CatalogueDocument, limits: FetchLimits, nowMs: number): Promise<Refreshed> {
   const repositories = await findRepositories(hub, known, limits);
-  const byFile = new Map(known.models.map((entry) => [entry.file, entry]));
+  // A file of other capitals is the same one, as it would be on macOS and Windows.
+  const byFile = new Map(known.models.map((entry) => [entry.file.toLowerCase(), entry]));
   const unasked: string[] = [];
   let firstFailure: unknown = null;
   let found = 0;
@@ -27,7 +28,10 @@ export async function refreshFromHub(hub: URL, known: CatalogueDocument, limits:
     try {
       const files = await listLlamafiles(hub, repository, limits);
       if (byFile.size + files.length > FILES_MAX) throw new TooMany(`${hub.host} lists more than ${MODELS_MAX} llamafiles: no catalogue`);
-      for (const file of files) byFile.set(file.name, merge(byFile.get(file.name), file, hub, repository, [...byFile.values()]));
+      for (const file of files) {
+        const key = file.name.toLowerCase();
+        byFile.set(key, merge(byFile.get(key), file, hub, repository, [...byFile.values()]));
+      }
       found += files.length;
     } catch (error) {
       if (error instanceof TooMany) throw error;

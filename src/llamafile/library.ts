@@ -45,11 +45,11 @@ export type ImportedModel = v.InferOutput<typeof Imports>["models"][number];
 /** What an imported model has in place of a catalogue's tags. */
 export const IMPORTED_TAG = "imported";
 
-/** Imported ones first; they win over a catalogue's model of the same slug. @throws CommandError when a file is damaged */
+/** Imported ones first; they win over a catalogue's model of the same slug or file. @throws CommandError when a file is damaged */
 export function readLibrary(home: Home): readonly Model[] {
   const imported = readImports(home);
   const taken = new Set(imported.map(({ slug }) => slug));
-  const catalogue = readCatalogue(home).models.filter(({ slug }) => !taken.has(slug));
+  const catalogue = readCatalogue(home).models.filter(({ slug, file }) => !taken.has(slug) && fileTakenBy(imported, file) === null);
   return [
     ...imported.map(({ size_bytes, sha256, ...rest }) => ({
       ...rest,
@@ -65,6 +65,11 @@ export function readLibrary(home: Home): readonly Model[] {
 
 export function readCatalogue(home: Home): CatalogueDocument {
   return readJsonFile(home.catalogue, Catalogue) ?? builtInCatalogue();
+}
+
+/** The one that has this file already; on macOS and Windows names are the same but for their capitals. */
+export function fileTakenBy<T extends Pick<Model, "file">>(models: readonly T[], file: string): T | null {
+  return models.find((model) => model.file.toLowerCase() === file.toLowerCase()) ?? null;
 }
 
 /** The model of this slug, or the only one whose slug begins so. @throws CommandError with the nearest slugs */

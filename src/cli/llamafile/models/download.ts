@@ -1,7 +1,8 @@
 // `modelrelay llamafile download`: one model after the other; what is here already stays as it is.
 import type { CommandBody } from "../../commands.ts";
 import { showBytes } from "../../../llamafile/quantity.ts";
-import { getModel, Interrupted } from "./get-model.ts";
+import { getModel } from "./get-model.ts";
+import { Interrupted } from "./interrupted.ts";
 import { FETCH_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";
 import { MODELS_WORD, modelOf } from "../words.ts";

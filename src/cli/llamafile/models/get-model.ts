@@ -9,19 +9,8 @@ import { reasonOf } from "../../../llamafile/reason.ts";
 import type { CommandWorld } from "../../commands.ts";
 import type { OptionValues } from "../../options/option.ts";
 import { processTerminal, startProgress } from "../../progress.ts";
-import { listenForStopSignals } from "../../stop-signals.ts";
 import type { DOWNLOAD_OPTIONS } from "../option-groups.ts";
-
-/** A stop signal ended it: nothing more is to be said. */
-export class Interrupted extends Error {
-  /** The one that says which signal it was. */
-  readonly exitCode: number;
-
-  constructor(exitCode: number) {
-    super("stopped by a signal");
-    this.exitCode = exitCode;
-  }
-}
+import { Interrupted, untilInterrupted } from "./interrupted.ts";
 
 type Wishes = OptionValues<typeof DOWNLOAD_OPTIONS>;
 
@@ -35,24 +24,11 @@ export async function getModel(home: Home, model: Model, world: CommandWorld, wi
       `${model.slug} was imported, and its file is not there any more; import it again after 'modelrelay llamafile rm ${model.slug}'`,
     );
   }
-  const signals = listenForStopSignals();
-  const stopping = new AbortController();
-  void signals.first.then((exitCode) => stopping.abort(new Interrupted(exitCode)));
   const view = createView(model, world);
+  const { stallMs, tries: triesMax, retryDelayMs: backoffMs } = wishes;
+  const how = { home, clock: world.clock, observer: view, stallMs, triesMax, backoffMs };
   try {
-    return await downloadModel(
-      { ...model, url },
-      {
-        home,
-        clock: world.clock,
-        observer: view,
-        signal: stopping.signal,
-        stallMs: wishes.stallMs,
-        triesMax: wishes.tries,
-        backoffMs: wishes.retryDelayMs,
-      },
-      isForced,
-    );
+    return await untilInterrupted(async (signal) => await downloadModel({ ...model, url }, { ...how, signal }, isForced));
   } catch (error) {
     view.stop();
     if (error instanceof Interrupted)
@@ -60,14 +36,13 @@ export async function getModel(home: Home, model: Model, world: CommandWorld, wi
     throw error;
   } finally {
     view.stop();
-    signals.stop();
   }
 }
 
-/** Removes the file and what there is of an unfinished download. */
+/** Removes the file and what there is of an unfinished download or import. */
 export async function removeFile(home: Home, model: Model): Promise<void> {
   const path = modelPath(home, model);
-  await Promise.all([path, `${path}.part`, `${path}.part.json`].map((each) => unlink(each).catch(ignoreMissing(each))));
+  await Promise.all([path, `${path}.part`, `${path}.part.json`, `${path}.import`].map((each) => unlink(each).catch(ignoreMissing(each))));
 }
 
 // Where nobody looks at a terminal, a line this often.

@@ -1,9 +1,10 @@
-// `modelrelay llamafile import`: a llamafile of one's own becomes a model like the others.
-import { importModel } from "../../../llamafile/import-model.ts";
+// `modelrelay llamafile import`: a llamafile that somebody has becomes a model like the others.
+import { importModel, type Imported } from "../../../llamafile/import-model.ts";
 import { showBytes } from "../../../llamafile/quantity.ts";
 import type { CommandBody } from "../../commands.ts";
 import { IMPORT_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";
+import { Interrupted, untilInterrupted } from "./interrupted.ts";
 
 const LINE = { options: IMPORT_OPTIONS, words: [{ name: "PATH", help: "The llamafile to take in.", isNeeded: true, isMany: false }] };
 
@@ -11,9 +12,21 @@ export const importOwn: CommandBody = {
   ...LINE,
   async run(args, world) {
     const { values, words, home } = readLine("import", LINE, args, world.env);
-    const { model, kind, how } = await importModel(home, { path: words[0] ?? "", slug: values.slug, isCopy: values.copy });
-    const what = kind === "ape" ? "a llamafile for every system" : `a program (${kind}), no llamafile by its first bytes`;
-    world.print(`${model.slug}: ${how}, ${showBytes(model.size_bytes)}, ${what}\n`);
-    return 0;
+    const wish = { path: words[0] ?? "", slug: values.slug, isCopy: values.copy };
+    try {
+      const imported = await untilInterrupted(async (signal) => await importModel(home, { ...wish, signal }));
+      world.print(`${imported.slug}: ${imported.how}, ${showBytes(imported.sizeBytes)}, ${describe(imported)}\n`);
+      return 0;
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+      world.tell("stopped; nothing is imported\n");
+      return error.exitCode;
+    }
   },
 };
+
+function describe({ as, kind }: Imported): string {
+  if (as === "checked") return "the catalogue's file, checksum right";
+  if (as === "named") return "the catalogue's file by its name and size, without a checksum to compare";
+  return kind === "ape" ? "a llamafile for every system" : `a program (${kind}), no llamafile by its first bytes`;
+}

@@ -4,7 +4,7 @@ import { type CatalogueDocument, checkCatalogue, parseCatalogue } from "../../..
 import { fetchText } from "../../../llamafile/fetch-document.ts";
 import type { Home } from "../../../llamafile/home.ts";
 import { refreshFromHub } from "../../../llamafile/hub.ts";
-import { readCatalogue, sizeHere } from "../../../llamafile/library.ts";
+import { fileTakenBy, readCatalogue, sizeHere } from "../../../llamafile/library.ts";
 import { lockBriefly } from "../../../llamafile/lock.ts";
 import type { CommandBody, CommandWorld } from "../../commands.ts";
 import { UPDATE_OPTIONS } from "../options.ts";
@@ -38,7 +38,7 @@ export const updateCatalog: CommandBody = {
 /** What is on this machine's disk stays known. */
 function keepDownloaded(home: Home, known: CatalogueDocument, fresh: CatalogueDocument, { tell }: CommandWorld): CatalogueDocument {
   const isIn = (entry: { readonly slug: string; readonly file: string }): boolean =>
-    fresh.models.some(({ slug, file }) => slug === entry.slug || file === entry.file);
+    fresh.models.some(({ slug }) => slug === entry.slug) || fileTakenBy(fresh.models, entry.file) !== null;
   const kept = known.models.filter((entry) => !isIn(entry) && sizeHere(home, entry) !== null);
   if (kept.length > 0) tell(`kept, as they are downloaded: ${kept.map(({ slug }) => slug).join(", ")}\n`);
   return { ...fresh, models: [...fresh.models, ...kept] };
