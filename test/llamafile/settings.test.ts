@@ -148,6 +148,30 @@ test("[F18] on a terminal rm asks, and only a yes counts", async () => {
   }
 }, 40_000);
 
+test.each([
+  ["Ctrl+D", "\u0004", 1],
+  ["Ctrl+C", "\u0003", 130],
+])(
+  "[F18] %s at the question of rm removes nothing",
+  async (_key, sign, exitCode) => {
+    await using scene = new Scene();
+    await scene.imports("mine");
+    await using asking = new TerminalCli(
+      ["llamafile", "rm", "mine"],
+      { cols: 100, rows: 10 },
+      { HOME: scene.folder, MODELRELAY_HOME: scene.home.root },
+    );
+    await until(() => asking.written.includes("[y/N] "), "it asks", 10_000);
+    asking.type(sign);
+    expect(await asking.exit()).toBe(exitCode);
+    await until(() => asking.written.includes("Nothing is removed."), "it says so");
+    expect(asking.written).toMatch(/\[y\/N\] .*\r?\nNothing is removed\./);
+    expect(asking.written).not.toContain("error");
+    expect(existsSync(join(scene.home.models, "mine.llamafile"))).toBe(true);
+  },
+  20_000,
+);
+
 test("[F21] doctor warns of a home that others may write in", async () => {
   await using scene = new Scene();
   const home = async () => /^ *(\w+) +home +(.*)$/m.exec((await scene.run("doctor")).out)?.slice(1, 3);

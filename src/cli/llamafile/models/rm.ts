@@ -1,5 +1,6 @@
 // `modelrelay llamafile rm`: removes a model's file; of an imported one the link or the copy, never the file it was made of.
-import { createInterface } from "node:readline/promises";
+import { lstatSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { CommandError, UsageError } from "../../../base/errors.ts";
 import { changeImports, type Model, modelPath, readImports, sizeHere } from "../../../llamafile/library.ts";
 import type { Home } from "../../../llamafile/home.ts";
@@ -11,7 +12,6 @@ import { removeFile } from "./get-model.ts";
 import { RM_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";
 import { MODELS_WORD, modelOf } from "../words.ts";
-import { existsSync } from "node:fs";
 
 const LINE = { options: RM_OPTIONS, words: [MODELS_WORD] };
 
@@ -21,9 +21,11 @@ export const rm: CommandBody = {
     const { values, words, home } = readLine("rm", LINE, args, world.env);
     const models = [...new Set(words.map((word) => modelOf(home, word)))];
     for (const model of models) checkRemovable(home, model);
-    if (!values.yes && !(await isSure(home, models))) {
-      world.tell("Nothing is removed.\n");
-      return 1;
+    const answer = values.yes ? "yes" : await askWhetherSure(home, models);
+    if (answer !== "yes") {
+      // A key has not ended the line of the question.
+      world.tell(`${answer === "no" ? "" : "\n"}Nothing is removed.\n`);
+      return answer === "Ctrl+C" ? INTERRUPTED : 1;
     }
     for (const model of models) {
       using running = tryLock(home, `keep-${model.slug}`);
@@ -43,7 +45,9 @@ export const rm: CommandBody = {
 function checkRemovable(home: Home, model: Model): void {
   if (isUp(statusNow(home, model.slug))) throw new CommandError(explainRunning(model));
   const isImported = readImports(home).some(({ slug }) => slug === model.slug);
-  const isHere = sizeHere(home, model) !== null || existsSync(`${modelPath(home, model)}.part`);
+  // A link that leads nowhere any more is there to be removed.
+  const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  const isHere = isThere(modelPath(home, model)) || isThere(`${modelPath(home, model)}.part`);
   if (!isHere && !isImported) throw new CommandError(`${model.slug} is not downloaded: there is nothing to remove`);
 }
 
@@ -52,14 +56,18 @@ function explainRunning({ slug }: Model): string {
 }
 
 /** @throws UsageError where nobody can be asked */
-async function isSure(home: Home, models: readonly Model[]): Promise<boolean> {
+async function askWhetherSure(home: Home, models: readonly Model[]): Promise<"yes" | "no" | "Ctrl+D" | "Ctrl+C"> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) throw new UsageError("nobody can be asked here: --yes says that it is meant");
   const names = models.map((model) => `${model.slug} (${showBytes(sizeHere(home, model) ?? 0)})`);
   const asking = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await asking.question(`Remove ${names.join(", ")}? [y/N] `);
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    asking.close();
-  }
+  const { promise, resolve } = Promise.withResolvers<"yes" | "no" | "Ctrl+D" | "Ctrl+C">();
+  // The terminal leaves both keys to whoever reads lines from it.
+  asking.once("SIGINT", () => resolve("Ctrl+C"));
+  asking.once("close", () => resolve("Ctrl+D"));
+  asking.question(`Remove ${names.join(", ")}? [y/N] `, (answer) => resolve(/^y(es)?$/i.test(answer.trim()) ? "yes" : "no"));
+  const answer = await promise;
+  asking.close();
+  return answer;
 }
+
+const INTERRUPTED = 130;
