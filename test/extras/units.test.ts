@@ -9,6 +9,8 @@ import type { OptionTable } from "../../src/cli/options/option.ts";
 import { parseOptions } from "../../src/cli/options/parse.ts";
 import { toServeConfig } from "../../src/cli/serve/config.ts";
 import { toWorkConfig } from "../../src/cli/work/config.ts";
+import { WORKER_DRAIN_MS } from "../../src/llamafile/keeper.ts";
+import { fencesOf, readDocument } from "../docs/documents.ts";
 import { canReadPropertyLists, readPropertyList } from "../service/property-list.ts";
 import { builtExecutable } from "../support/executable.ts";
 
@@ -51,6 +53,21 @@ test.if(hasSystemd).each(ROLES)("[G1] systemd takes $unit without a word, and fi
 test.each(ROLES)("[G1] $unit stops after the drain, not in it", ({ unit, options }) => {
   const seconds = Number(/^TimeoutStopSec=(\d+)$/m.exec(read(unit))?.[1]);
   expect(seconds * 1000).toBeGreaterThan(options.drainTimeoutMs.fallback + 5_000);
+});
+
+test("[G1] the unit of docs/llamafile.md stops its keeper alone, has the time for it, and starts with the machine", () => {
+  const { text } = readDocument("docs/llamafile.md");
+  const [unit, ...others] = fencesOf(text).flatMap(({ info, body }) => (info === "ini" ? [body] : []));
+  expect(others).toEqual([]);
+  expect(unit).toMatch(/^\[Unit\]\n(?:.+\n)*Wants=network-online\.target\nAfter=network-online\.target$/m);
+  expect(unit).toContain("\nKillMode=mixed\n");
+  expect(unit).toContain("\n[Install]\nWantedBy=multi-user.target");
+  expect(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit!)?.[1]) * 1000).toBeGreaterThan(WORKER_DRAIN_MS + 10_000);
+  if (!hasSystemd) return;
+  const path = join(FOLDER, "llamafile.service");
+  writeFileSync(path, unit!.replace("/usr/local/bin/modelrelay", "/bin/true"));
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["systemd-analyze", "verify", path]);
+  expect({ exitCode, text: `${stdout.toString()}${stderr.toString()}`.trim() }).toEqual({ exitCode: 0, text: "" });
 });
 
 /** What systemd reads of an environment file without quotes. */
