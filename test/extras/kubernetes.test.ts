@@ -161,6 +161,20 @@ test("[N15] names and ports agree: service and pods, claims and volumes, secrets
   }
 });
 
+test("[N15] a worker's pods reach the relay, and DNS wherever a cluster has it, and nobody else", () => {
+  const rule = v.object({ to: v.optional(v.array(v.unknown())), ports: v.array(v.looseObject({ port: v.number() })) });
+  const policy = v.looseObject({ podSelector: v.object({ matchLabels: v.record(v.string(), v.string()) }), egress: v.array(rule) });
+  const policies = readManifests("network-policy.yaml").map(({ spec }) => v.parse(policy, spec));
+  const labels = (file: string) => readDeployment(file).spec.selector.matchLabels;
+  const ofWorkers = policies.find(({ podSelector }) => Bun.deepEquals(podSelector.matchLabels, labels("worker.yaml")));
+  const dns = [53, 5353].flatMap((port) => ["UDP", "TCP"].map((protocol) => ({ port, protocol })));
+  // Caches on the node are of the host's network, so a peer by labels would leave them out.
+  expect(ofWorkers?.egress).toEqual([
+    { to: [{ podSelector: { matchLabels: labels("relay.yaml") } }], ports: [{ port: 8080 }] },
+    { ports: dns },
+  ]);
+});
+
 test("[N15] the ingress says of sizes and times what extras/tls-nginx.conf says", () => {
   const { annotations } = named("ingress.yaml", "Ingress").metadata;
   const nginx = readFileSync(join(ROOT, "extras/tls-nginx.conf"), "utf8");
