@@ -7,6 +7,7 @@ import { CommandError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { toShellCommand } from "./quoting.ts";
 import { MARK, type Step } from "./service.ts";
+import { makeOwnFolder, type SecurityOf, warningOf } from "./windows-guard.ts";
 
 export interface CommandResult {
   readonly code: number;
@@ -32,6 +33,8 @@ export interface PerformWorld {
   readonly clock: Clock;
   /** Shows a line to who called. */
   readonly tell: (text: string) => void;
+  /** What Windows is asked of a file's rights; its own answer when not given. */
+  readonly securityOf?: SecurityOf;
 }
 
 /** @throws CommandError at the first step that fails, naming it */
@@ -50,6 +53,14 @@ export async function perform(steps: readonly Step[], world: PerformWorld): Prom
       case "await-end":
         await runUntil((code) => code !== 0, step.command, step.limitMs, world);
         break;
+      case "own-folder":
+        makeOwnFolder(step.path, world.securityOf ?? (await askWindows()));
+        break;
+      case "warn": {
+        const warning = warningOf(step, world.securityOf ?? (await askWindows()));
+        if (warning !== null) world.tell(`${warning}\n`);
+        break;
+      }
       default:
         unreachable(step);
     }
@@ -65,6 +76,8 @@ function describeStep(step: Step): string {
   if (step.kind === "run") return `# run${step.mayFail ? " (may fail)" : ""}\n${toShellCommand(step.command)}\n`;
   if (step.kind === "await-end") return `# run until it fails, at most ${step.limitMs / 1000} s\n${toShellCommand(step.command)}\n`;
   if (step.kind === "remove") return `# remove, if this program wrote it\n${step.path}\n`;
+  if (step.kind === "own-folder") return `# make this folder; one that is there has to be an administrator's\n${step.path}\n`;
+  if (step.kind === "warn") return `# warn when ordinary users may ${step.access} it\n${step.paths.join("\n")}\n`;
   const text = step.isSecret ? step.text.split("\n").map(hideSecret).join("\n") : step.text;
   return `# write ${step.path} (mode ${step.mode.toString(8).padStart(4, "0")})\n${text}`;
 }
@@ -123,6 +136,18 @@ async function runUntil(
 }
 
 const AGAIN_AFTER_MS = 250;
+
+/** A runtime that cannot call Windows directly knows nothing of rights. */
+async function askWindows(): Promise<SecurityOf> {
+  const { securityOf } = await import("./windows-security.ts");
+  return (path) => {
+    try {
+      return securityOf(path);
+    } catch {
+      return null;
+    }
+  };
+}
 
 /** A file with a bare secret has no room for a mark; its name, made by this program, is enough. */
 function isOurs({ path, isSecret }: Step & { kind: "write" }): boolean {

@@ -1,4 +1,5 @@
 // What a service is, whatever runs it, and how it is called on each system.
+import type { Guarded } from "./windows-guard.ts";
 
 export type Role = "serve" | "work";
 export type Manager = "systemd" | "launchd" | "windows";
@@ -55,7 +56,11 @@ export type Step =
   /** `mayFail`: what it does may have been done before, or be impossible for good reasons. `patienceMs`: one that fails is tried again for that long. */
   | { readonly kind: "run"; readonly command: readonly string[]; readonly mayFail: boolean; readonly patienceMs?: number }
   /** Waits until the command fails: what it asks for is gone then. */
-  | { readonly kind: "await-end"; readonly command: readonly string[]; readonly limitMs: number };
+  | { readonly kind: "await-end"; readonly command: readonly string[]; readonly limitMs: number }
+  /** Makes a folder of Windows, unless administrators did already. */
+  | { readonly kind: "own-folder"; readonly path: string }
+  /** Says so when others get at something of the service. */
+  | ({ readonly kind: "warn" } & Guarded);
 
 /** Says of a file that it may be replaced and removed. */
 export const MARK = "Written by 'modelrelay service install'";

@@ -1,6 +1,18 @@
 // The executable for Windows as a service of a real Service Control Manager, the one of wine, where wine is installed.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { compile } from "../../scripts/build/compile.ts";
@@ -54,11 +66,15 @@ function toWindowsPath(name: string): string {
   return `Z:${join(folder(), name).replaceAll("/", "\\")}`;
 }
 
-async function sc(...args: readonly string[]): Promise<string> {
+async function run(...command: readonly string[]): Promise<string> {
   const { env } = windows!.machine("");
-  const child = Bun.spawn([wine(), "sc", ...args], { env: { ...env }, stdin: "ignore", stdout: "pipe", stderr: "ignore" });
-  const [text] = await within(Promise.all([child.stdout.text(), child.exited]), `sc ${args[0]}`, PATIENCE_MS);
+  const child = Bun.spawn([wine(), ...command], { env: { ...env }, stdin: "ignore", stdout: "pipe", stderr: "ignore" });
+  const [text] = await within(Promise.all([child.stdout.text(), child.exited]), command.join(" "), PATIENCE_MS);
   return text.replaceAll("\r", "");
+}
+
+async function sc(...args: readonly string[]): Promise<string> {
+  return await run("sc", ...args);
 }
 
 async function isInState(service: string, state: string): Promise<boolean> {
@@ -132,34 +148,65 @@ test.if(isHere)(
   WINDOWS_LIMIT_MS,
 );
 
+async function service(...args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const { env } = windows!.machine("");
+  const command = [wine(), join(folder(), "modelrelay.exe"), "service", ...args];
+  const child = Bun.spawn(command, { env: { ...env }, cwd: folder(), stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const [code, out, err] = await within(Promise.all([child.exited, child.stdout.text(), child.stderr.text()]), args.join(" "), PATIENCE_MS);
+  return { code, out, err };
+}
+
+const WORKER = ["work", "--name", "gpu0"];
+const WORKER_FLAGS = ["--worker-secret", SECRET, "--proxy-url", "http://127.0.0.1:9"];
+
 test.if(isHere)(
   "[G7] service install, status and uninstall do so on a Windows",
   async () => {
-    const machine = windows!.machine("");
-    const service = async (...args: readonly string[]) => {
-      const command = [wine(), join(folder(), "modelrelay.exe"), "service", ...args];
-      const child = Bun.spawn(command, { env: { ...machine.env }, cwd: folder(), stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-      const [code, out, err] = await within(
-        Promise.all([child.exited, child.stdout.text(), child.stderr.text()]),
-        args.join(" "),
-        PATIENCE_MS,
-      );
-      return { code, out, err };
-    };
-    const installed = await service("install", "work", "--name", "gpu0", "--worker-secret", SECRET, "--proxy-url", "http://127.0.0.1:9");
+    const source = String.raw`HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Application\ModelRelayWorker`;
+    const hasSource = async () => (await run("reg", "query", source)).includes("EventMessageFile");
+    const [open, closed] = [join(folder(), "open"), join(folder(), "closed")];
+    for (const [path, mode] of [
+      [open, 0o644],
+      [closed, 0o600],
+    ] as const) {
+      writeFileSync(path, SECRET);
+      chmodSync(path, mode);
+    }
+    const installed = await service("install", ...WORKER, ...WORKER_FLAGS, "--backend-api-key-file", toWindowsPath("open"));
     expect(installed).toEqual({ code: 0, out: "", err: expect.stringContaining("ModelRelayWorker-gpu0 is installed") });
+    expect(installed.err).toContain(`warning: ${toWindowsPath("open")} can be read by everyone`);
     await until(() => isInState("ModelRelayWorker-gpu0", "RUNNING"), "the service runs", PATIENCE_MS);
-    const status = await service("status", "work", "--name", "gpu0");
+    const status = await service("status", ...WORKER);
     expect({ code: status.code, out: status.out }).toEqual({
       code: 0,
       out: expect.stringMatching(/installed +yes\n[^]*running +running\n/),
     });
-    expect(await service("uninstall", "work", "--name", "gpu0")).toMatchObject({ code: 0 });
-    await until(
-      async () => (await service("status", "work", "--name", "gpu0")).out.includes("installed  no"),
-      "the service is gone",
-      PATIENCE_MS,
-    );
+    const another = await service("status", "work");
+    expect([another.code, another.err]).toEqual([1, "there is a work service named gpu0: --name says which\n"]);
+    expect(await hasSource()).toBe(true);
+    expect(await service("uninstall", ...WORKER)).toMatchObject({ code: 0 });
+    await until(async () => (await service("status", ...WORKER)).out.includes("installed  no"), "the service is gone", PATIENCE_MS);
+    expect(await hasSource()).toBe(false);
+    // Nobody else can read this one, and nobody can change the executable.
+    const quiet = await service("install", ...WORKER, "--worker-secret-file", toWindowsPath("closed"), "--proxy-url", "http://127.0.0.1:9");
+    expect([quiet.code, quiet.err.includes("warning: Z:")]).toEqual([0, false]);
+    expect(await service("uninstall", ...WORKER)).toMatchObject({ code: 0 });
+  },
+  WINDOWS_LIMIT_MS,
+);
+
+const isRoot = process.getuid?.() === 0;
+
+test.if(isHere && isRoot)(
+  "[G7] on a Windows, a folder for secrets that somebody else made beforehand gets none",
+  async () => {
+    const planted = join(folder(), "prefix/drive_c/ProgramData/modelrelay");
+    mkdirSync(planted, { recursive: true });
+    chownSync(planted, 65_534, 65_534);
+    const { code, err } = await service("install", ...WORKER, ...WORKER_FLAGS);
+    expect([code, err]).toEqual([1, expect.stringContaining("was not made by an administrator but by nobody in particular")]);
+    expect(readdirSync(planted)).toEqual([]);
+    expect((await service("status", ...WORKER)).out).toContain("installed  no");
   },
   WINDOWS_LIMIT_MS,
 );

@@ -10,7 +10,7 @@ import { planWindowsUninstall } from "../../service/windows.ts";
 import type { CommandWorld } from "../commands.ts";
 import type { OptionValues } from "../options/option.ts";
 import type { Environment } from "../options/parse.ts";
-import { definitionPath, isInstalled } from "./ask-manager.ts";
+import { definitionPath, installedNames, isInstalled } from "./ask-manager.ts";
 import { servicesElsewhere } from "./elsewhere.ts";
 import { checkMachine, type Machine, thisMachine } from "./machine.ts";
 import type { CHANGE_OPTIONS } from "./options.ts";
@@ -21,7 +21,7 @@ type Choices = OptionValues<typeof CHANGE_OPTIONS>;
 export async function uninstall(role: Role, choices: Choices, { env, clock, print, tell }: CommandWorld): Promise<number> {
   const machine = thisMachine(choices.user, env);
   const id = { role, name: choices.name };
-  const steps = planUninstall(id, machine);
+  const steps = await planUninstall(id, machine);
   if (choices.dryRun) {
     print(`${describeSteps(steps)}\n`);
     return 0;
@@ -34,11 +34,18 @@ export async function uninstall(role: Role, choices: Choices, { env, clock, prin
   return 0;
 }
 
-function planUninstall(id: ServiceId, { manager, places }: Machine): readonly Step[] {
+async function planUninstall(id: ServiceId, machine: Machine): Promise<readonly Step[]> {
+  const { manager, places } = machine;
   if (manager === "systemd") return planSystemdUninstall(id, places);
   const fileFlags = Object.values(ROLE_OPTIONS[id.role]).flatMap(({ flag, kind }) => (kind.shape === "secret" ? [`${flag}-file`] : []));
   const secrets = secretPaths(places, nameOf(id, manager), fileFlags);
-  return manager === "launchd" ? planLaunchdUninstall(id, places, secrets) : planWindowsUninstall(id, secrets);
+  if (manager === "launchd") return planLaunchdUninstall(id, places, secrets);
+  const names = await installedNames(id.role, machine);
+  return planWindowsUninstall(
+    id,
+    secrets,
+    names.every((name) => name === id.name),
+  );
 }
 
 /** A service that somebody made by hand is somebody's: it is not even stopped. Windows has no file to look at. */
