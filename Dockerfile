@@ -1,4 +1,5 @@
-# Images of the two roles: --target server, the relay, and --target worker. How to run them: docs/containers.md.
+# Images of the two roles: --target server, the relay, and --target worker. How to build and run them: docs/containers.md.
+# It takes BuildKit, or Buildah: they say what BUILDPLATFORM and TARGETARCH are.
 
 # The Bun that package.json names. It runs on the machine that builds and compiles for the image's platform: nothing is emulated.
 FROM --platform=$BUILDPLATFORM oven/bun:1.4.5 AS build

@@ -70,6 +70,55 @@ test("[I4] the example has every variable of the compose file with the default i
   expect(wrong).toEqual([]);
 });
 
+test("[I4] what the example has commented out changes nothing: it is the program's default, but for what is called an example", () => {
+  const shown = Object.fromEntries([...example.matchAll(/^#(\w+)=(.+)$/gm)].map((match) => [match[1]!, match[2]!]));
+  const examples = ["PUBLIC_URL", "TRUSTED_PROXIES", "CORS_ORIGINS"];
+  const told = interpolated({ WORKER_SECRET: SECRET, ...shown, ...Object.fromEntries(examples.map((name) => [name, ""])) });
+  expect(Object.keys(shown).length).toBeGreaterThan(20);
+  for (const [name, { build, environment }] of services) {
+    const read = (from: Readonly<Record<string, string>>) =>
+      build.target === "server"
+        ? parseOptions("serve", SERVE_OPTIONS, [], from).values
+        : parseOptions("work", WORK_OPTIONS, [], from).values;
+    expect({ name, values: read(told.services[name]!.environment) }).toEqual({ name, values: read(environment) });
+  }
+  const taken = parseOptions("serve", SERVE_OPTIONS, [], interpolated({ WORKER_SECRET: SECRET, ...shown }).services["relay"]!.environment);
+  expect(taken.values.publicUrl).not.toBeNull();
+});
+
+test("[I4] a .env of modelrelay-server and modelrelay-worker means here what it meant there, but that only this machine reaches the port", () => {
+  const before = {
+    WORKER_SECRET: SECRET,
+    LISTEN_PORT: "9090",
+    MAX_QUEUE_LEN: "7",
+    QUEUE_TIMEOUT_SECS: "31",
+    REQUEST_TIMEOUT_SECS: "301",
+    PROXY_LOG_LEVEL: "debug",
+    WORKER1_BACKEND_URL: "http://host.docker.internal:8081",
+    WORKER1_MODELS: "llama3.2:3b",
+    WORKER1_MAX_CONCURRENCY: "3",
+    WORKER2_BACKEND_URL: "http://10.0.0.2:8000",
+    WORKER2_MODELS: "codellama:7b",
+    WORKER2_MAX_CONCURRENCY: "4",
+    WORKER_LOG_LEVEL: "warn",
+  };
+  const { relay, "worker-1": first, "worker-2": second } = interpolated(before).services;
+  expect(relay?.ports).toEqual(["127.0.0.1:9090:8080"]);
+  expect(relay?.environment).toMatchObject({
+    MAX_QUEUE_LEN: "7",
+    QUEUE_TIMEOUT_SECS: "31",
+    REQUEST_TIMEOUT_SECS: "301",
+    LOG_LEVEL: "debug",
+  });
+  expect(first?.environment).toMatchObject({
+    BACKEND_URL: "http://host.docker.internal:8081",
+    MODELS: "llama3.2:3b",
+    MAX_CONCURRENCY: "3",
+    LOG_LEVEL: "warn",
+  });
+  expect(second?.environment).toMatchObject({ BACKEND_URL: "http://10.0.0.2:8000", MODELS: "codellama:7b", MAX_CONCURRENCY: "4" });
+});
+
 test("[I4] without a secret nothing starts, and the message names the file", () => {
   const secrets = services.map(([name]) => asWritten.services[name]?.environment["WORKER_SECRET"]);
   expect(new Set(secrets).size).toBe(1);
