@@ -8,7 +8,7 @@ import { type Command, type CommandWorld, COMMANDS, isGroup } from "./cli/comman
 import { type Found, findCommand, isHelpFlag } from "./cli/find-command.ts";
 import { commandOfName } from "./cli/invoked-name.ts";
 import { runAsServiceIfAsked } from "./cli/service/as-service.ts";
-import { writeNow } from "./cli/write-now.ts";
+import { lossOfOutput, writeNow } from "./cli/write-now.ts";
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2);
@@ -18,7 +18,7 @@ async function main(): Promise<number> {
   const world: CommandWorld = {
     env: process.env,
     clock: systemClock,
-    print: (text) => writeNow(STANDARD_OUTPUT, text, (code) => (lostOutput = code)),
+    print: (text) => writeNow(STANDARD_OUTPUT, text),
     tell: (text) => writeNow(STANDARD_ERROR, text),
   };
   try {
@@ -28,7 +28,8 @@ async function main(): Promise<number> {
     }
     const line = isNamed ? [named, ...args] : args;
     const exitCode = await runAsServiceIfAsked(line[0], async () => await runLineOrExplain(line, world));
-    return lostOutput === null || exitCode !== 0 ? exitCode : explain(new CommandError(explainLoss(lostOutput)), world);
+    const loss = lossOfOutput();
+    return loss === null || exitCode !== 0 ? exitCode : explain(new CommandError(loss), world);
   } catch (error) {
     return explain(error, world);
   }
@@ -96,11 +97,6 @@ function explain(error: unknown, { tell }: CommandWorld): number {
   return EXIT_FAILURE;
 }
 
-function explainLoss(code: string): string {
-  const why = code === "ENOSPC" ? "the disk is full" : code;
-  return `the standard output cannot be written to (${why}), so what should have gone there is lost`;
-}
-
 function isVersionFlag(word: string | undefined): boolean {
   return word === "--version" || word === "-V";
 }
@@ -109,9 +105,6 @@ function isVersionFlag(word: string | undefined): boolean {
 function isCompletionsFlag(word: string | undefined): boolean {
   return word !== undefined && /^--completions(=|$)/.test(word);
 }
-
-// Of a secret that is shown once, nobody may think that it was.
-let lostOutput: string | null = null;
 
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;

@@ -1,4 +1,5 @@
 // Tables for terminals: columns as wide as their cells, the least important left out where the window is narrow.
+import { isatty } from "node:tty";
 
 export interface Column {
   readonly head: string;
@@ -28,9 +29,12 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
   return [toLine(columns.map(({ head }) => head)), ...rows.map(toLine)];
 }
 
-/** Columns of the terminal that the standard output is; a file has no width, and the next program wants all of it. */
+/**
+ * Columns of the terminal that the standard output is; a file has no width, and the next program wants all of it. A pipe is left alone: only
+ * to look at `process.stdout` would make it one that waits for no reader, for every program that writes to it.
+ */
 export function outputWidth(): number {
-  return process.stdout.isTTY ? process.stdout.columns || USUAL_COLUMNS : Infinity;
+  return isatty(STANDARD_OUTPUT) ? process.stdout.columns || USUAL_COLUMNS : Infinity;
 }
 
 /** Padded to `width`, or cut with a sign that it was. */
@@ -51,6 +55,7 @@ export function cutLine(text: string, width: number): string {
   return `${cut}…`;
 }
 
+const STANDARD_OUTPUT = 1;
 const GAP = "  ";
 const USUAL_COLUMNS = 80;
 

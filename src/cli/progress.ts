@@ -1,4 +1,5 @@
 // A progress bar in one line of the terminal: what is done, how fast, and how long it may still take. Shown to people only.
+import { isatty } from "node:tty";
 import type { Clock, Timer } from "../base/clock.ts";
 
 /** Where it is drawn: usually the standard error output. */
@@ -38,11 +39,15 @@ const DRAW_EVERY_MS = 100;
 const RATE_DRAWINGS = 30;
 const BAR_MAX_CHARS = 30;
 const BAR_MIN_CHARS = 5;
+const USUAL_COLUMNS = 80;
+const STANDARD_ERROR = 2;
 const ERASE_LINE = "\r\u001b[2K";
 
 export function processTerminal(write: (text: string) => void): ProgressTerminal {
+  // Only to look at `process.stderr` would make a pipe one that waits for no reader.
+  if (!isatty(STANDARD_ERROR)) return { isTty: false, columns: () => USUAL_COLUMNS, write };
   const { stderr } = process;
-  return { isTty: stderr.isTTY, columns: () => (stderr.columns > 0 ? stderr.columns : 80), write };
+  return { isTty: true, columns: () => (stderr.columns > 0 ? stderr.columns : USUAL_COLUMNS), write };
 }
 
 export function startProgress(terms: ProgressTerms, terminal: ProgressTerminal, clock: Clock): RunningProgress {
