@@ -1,4 +1,5 @@
 // How a running command ends: the first stop signal drains, the second one does not wait.
+import { type Clock, systemClock } from "../base/clock.ts";
 
 export interface StopSignals {
   /** Both resolve to the exit code that says which signal it was. */
@@ -7,16 +8,22 @@ export interface StopSignals {
   readonly stop: () => void;
 }
 
+interface SignalWorld {
+  readonly clock?: Pick<Clock, "nowMs">;
+  readonly platform?: NodeJS.Platform;
+}
+
 /** Windows reports Ctrl+Break and a closed console under names of their own. */
-export function listenForStopSignals(platform: NodeJS.Platform = process.platform): StopSignals {
+export function listenForStopSignals({ clock = systemClock, platform = process.platform }: SignalWorld = {}): StopSignals {
   const names = platform === "win32" ? [...POSIX_SIGNALS, ...WINDOWS_SIGNALS] : POSIX_SIGNALS;
   const first = Promise.withResolvers<number>();
   const second = Promise.withResolvers<number>();
-  let isDraining = false;
+  let begun: { readonly name: NodeJS.Signals; readonly atMs: number } | null = null;
   const onSignal = (name: NodeJS.Signals) => {
     const exitCode = SIGNAL_EXIT_BASE + (SIGNAL_NUMBERS.get(name) ?? 0);
-    if (isDraining) second.resolve(exitCode);
-    isDraining = true;
+    const isEcho = begun?.name === name && clock.nowMs() - begun.atMs < ECHO_MS;
+    if (begun !== null && !isEcho) second.resolve(exitCode);
+    begun ??= { name, atMs: clock.nowMs() };
     first.resolve(exitCode);
   };
   for (const name of names) process.on(name, onSignal);
@@ -24,6 +31,28 @@ export function listenForStopSignals(platform: NodeJS.Platform = process.platfor
     for (const name of names) process.off(name, onSignal);
   };
   return { first: first.promise, second: second.promise, stop };
+}
+
+/**
+ * For waiting again and again, for one thing or another, until a stop signal comes: null from then on. A race each time would leave its
+ * result with the signal, for as long as none comes.
+ */
+export function stoppableWaits({ first }: Pick<StopSignals, "first">): <T>(awaited: Promise<T>) => Promise<T | null> {
+  let isStopped = false;
+  let giveUp = (): void => {};
+  const onStop = async (): Promise<void> => {
+    await first;
+    isStopped = true;
+    giveUp();
+  };
+  void onStop();
+  return async <T>(awaited: Promise<T>) => {
+    const { promise, resolve, reject } = Promise.withResolvers<T | null>();
+    giveUp = () => resolve(null);
+    awaited.then(resolve, reject);
+    if (isStopped) giveUp();
+    return await promise;
+  };
 }
 
 interface Stoppable {
@@ -43,6 +72,9 @@ export async function runUntilStopped(running: Stoppable, signals: StopSignals):
     signals.stop();
   }
 }
+
+// Ctrl+C in a terminal reaches every process in it, and npx and `bun run` hand it on to their child besides. Nobody presses it twice so quickly.
+const ECHO_MS = 300;
 
 const POSIX_SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM"];
 const WINDOWS_SIGNALS: readonly NodeJS.Signals[] = ["SIGBREAK", "SIGHUP"];

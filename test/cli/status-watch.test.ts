@@ -1,9 +1,12 @@
 // `modelrelay status --watch` in a terminal, in a pipe, and while the relay goes away and comes back.
 import { expect, test } from "bun:test";
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { startTestRelay } from "../support/running-relay.ts";
-import { until } from "../support/until.ts";
+import { until, within } from "../support/until.ts";
 import { startV2Worker } from "../support/v2-worker.ts";
-import { RunningCli } from "./run-cli.ts";
+import { MAIN, runCli, runCliInto, RunningCli } from "./run-cli.ts";
 import { TerminalCli } from "./terminal-cli.ts";
 
 const TOKEN = "the-token-of-this-test";
@@ -83,12 +86,45 @@ test("[O3] in a pipe: a block each interval without control sequences, SIGTERM e
 
 test("[O3] it ends when nobody reads", async () => {
   await using relay = startTestRelay({ adminToken: TOKEN });
-  const main = new URL("../../src/main.ts", import.meta.url).pathname;
   const line = `"$0" "$1" status --watch --json --interval 0.2 --url ${relay.url.href} | head -n 1`;
-  const child = Bun.spawn(["sh", "-c", line, process.execPath, main], { env: { PATH: process.env["PATH"] ?? "" }, stdout: "pipe" });
+  const child = Bun.spawn(["sh", "-c", line, process.execPath, MAIN], { env: { PATH: process.env["PATH"] ?? "" }, stdout: "pipe" });
   const out = await child.stdout.text();
   expect(await child.exited).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ reachable: true });
+});
+
+const linux = test.skipIf(process.platform !== "linux");
+
+linux("[O3] [K25] a reader that takes nothing holds up no stop signal", async () => {
+  const asked = Promise.withResolvers<void>();
+  using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => (asked.resolve(), new Response("", { status: 404 })) });
+  using pipe = fullPipe();
+  const args = ["status", "--watch", "--json", "--url", server.url.href];
+  const child = Bun.spawn([process.execPath, MAIN, ...args], {
+    env: { PATH: process.env["PATH"] ?? "" },
+    stdout: pipe.descriptor,
+    stderr: "pipe",
+  });
+  try {
+    await within(asked.promise, "it looks");
+    // A whole program comes and goes: time enough for it to be where it cannot go on.
+    await runCli(["--version"]);
+    expect(child.exitCode).toBeNull();
+    child.kill("SIGTERM");
+    expect([await within(child.exited, "the exit"), await child.stderr.text()]).toEqual([0, ""]);
+  } finally {
+    child.kill("SIGKILL");
+  }
+});
+
+linux("[K25] [O5] what a full disk does not take ends it, with exit code 1", async () => {
+  for (const json of [[], ["--json"]]) {
+    expect(await runCliInto(Bun.file("/dev/full"), ["status", "--watch", ...json, "--url", "http://127.0.0.1:1"])).toEqual({
+      code: 1,
+      out: "",
+      err: "modelrelay: the standard output cannot be written to (the disk is full), so what should have gone there is lost\n",
+    });
+  }
 });
 
 test("[O4] the relay goes and comes back: said with the times, and what was seen last stays in sight", async () => {
@@ -136,4 +172,24 @@ function freePort(): number {
   const port = server.port ?? 0;
   void server.stop(true);
   return port;
+}
+
+/** A pipe that has no room for another byte, and that nobody reads. */
+function fullPipe(): Disposable & { readonly descriptor: number } {
+  const folder = mkdtempSync(join(tmpdir(), "modelrelay-pipe-"));
+  const path = join(folder, "pipe");
+  Bun.spawnSync(["mkfifo", path]);
+  const descriptor = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  try {
+    for (;;) writeSync(descriptor, "x".repeat(4_096));
+  } catch {
+    // It is full.
+  }
+  return {
+    descriptor,
+    [Symbol.dispose]() {
+      closeSync(descriptor);
+      rmSync(folder, { recursive: true });
+    },
+  };
 }

@@ -1,7 +1,8 @@
 // How a running command ends.
 import { expect, test } from "bun:test";
-import { listenForStopSignals, runUntilStopped } from "../../src/cli/stop-signals.ts";
-import { failureOf } from "../support/until.ts";
+import { listenForStopSignals, runUntilStopped, type StopSignals, stoppableWaits } from "../../src/cli/stop-signals.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { failureOf, until } from "../support/until.ts";
 
 const NEVER = new Promise<never>(() => undefined);
 
@@ -47,17 +48,75 @@ test("[K18] a failing drain is not taken for a good end", async () => {
   expect(await failureOf(exit)).toEqual(new Error("broken"));
 });
 
+/** What came, as the exit codes of the first and the second signal. */
+function codesOf({ first, second }: StopSignals) {
+  const codes: { first: number | null; second: number | null } = { first: null, second: null };
+  void first.then((code) => (codes.first = code));
+  void second.then((code) => (codes.second = code));
+  return codes;
+}
+
+/** Resolves once this process has got the signal. */
+async function signal(name: NodeJS.Signals): Promise<void> {
+  let isHere = false;
+  process.once(name, () => void (isHere = true));
+  process.kill(process.pid, name);
+  await until(() => isHere, name);
+}
+
 test.each([
   ["SIGTERM", 143],
   ["SIGINT", 130],
-] as const)("[K18] two %s are exit code %d", async (name, code) => {
-  const signals = listenForStopSignals();
+] as const)(
+  "[K18] two %s are exit code %d, but within 300 ms they are the same one: a terminal and what is between send one each",
+  async (name, code) => {
+    const clock = new ManualClock();
+    const signals = listenForStopSignals({ clock });
+    try {
+      const codes = codesOf(signals);
+      await signal(name);
+      expect(await signals.first).toBe(code);
+      clock.advance(299);
+      await signal(name);
+      await signal(name);
+      expect(codes).toEqual({ first: code, second: null });
+      // Counted from the first of them, so that pressing on and on helps.
+      clock.advance(1);
+      await signal(name);
+      expect(await signals.second).toBe(code);
+    } finally {
+      signals.stop();
+    }
+  },
+);
+
+test("[K18] another signal is a second one at any moment", async () => {
+  const signals = listenForStopSignals({ clock: new ManualClock() });
   try {
-    process.kill(process.pid, name);
-    expect(await signals.first).toBe(code);
-    process.kill(process.pid, name);
-    expect(await signals.second).toBe(code);
+    await signal("SIGINT");
+    await signal("SIGTERM");
+    expect([await signals.first, await signals.second]).toEqual([130, 143]);
   } finally {
     signals.stop();
   }
+});
+
+test("[K18] waits that a stop signal ends keep nothing of what they waited for", async () => {
+  const first = Promise.withResolvers<number>();
+  const orStopped = stoppableWaits({ first: first.promise });
+  const results: WeakRef<object>[] = [];
+  for (let round = 0; round < 100; round++) {
+    const result = await orStopped(Promise.resolve({ bytes: new Uint8Array(1_000) }));
+    results.push(new WeakRef(result!));
+  }
+  await until(() => {
+    Bun.gc(true);
+    // The collector looks at the stack too, and may take what lies there for the last of them.
+    return results.filter((result) => result.deref() !== undefined).length < 10;
+  }, "the results are let go");
+  expect(await failureOf(orStopped(Promise.reject(new Error("broken"))))).toEqual(new Error("broken"));
+  const waiting = orStopped(NEVER);
+  first.resolve(130);
+  expect(await waiting).toBeNull();
+  expect(await orStopped(NEVER)).toBeNull();
 });

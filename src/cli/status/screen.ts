@@ -1,13 +1,15 @@
 // Where `status` draws: a window that is drawn anew in place, or lines one after another for everything that is none.
+import { isatty } from "node:tty";
 import { outputWidth } from "../columns.ts";
+import { writeInTurn } from "../write-in-turn.ts";
 import { writeNow } from "../write-now.ts";
 import type { Room } from "./render.ts";
 
 export interface Screen {
   /** How much there is room for at this moment. */
   readonly room: () => Room;
-  /** False: nobody reads any more. */
-  readonly draw: (lines: readonly string[]) => boolean;
+  /** Resolves once it is drawn. False: nobody reads any more. */
+  readonly draw: (lines: readonly string[]) => Promise<boolean>;
   /** Called when the window gets another size. */
   readonly onResize: (redraw: () => void) => void;
   /** Gives the window back as it was. */
@@ -16,12 +18,12 @@ export interface Screen {
 
 /** On a terminal the window is cleared only by what is drawn over it, all at once: nothing flickers. */
 export function openScreen(): Screen {
-  if (!process.stdout.isTTY) return { ...ROLLING, onResize: () => {}, stop: () => {} };
+  if (!isatty(STANDARD_OUTPUT)) return { ...ROLLING, onResize: () => {}, stop: () => {} };
   let onResize: (() => void) | null = null;
   writeNow(STANDARD_OUTPUT, `${OTHER_BUFFER}${HIDE_CURSOR}`);
   return {
     room: () => ({ columns: outputWidth(), rows: process.stdout.rows || USUAL_ROWS }),
-    draw: (lines) =>
+    draw: async (lines) =>
       writeNow(STANDARD_OUTPUT, `${BEGIN}${HOME}${lines.map((line) => `${line}${ERASE_TO_END}`).join("\r\n")}${ERASE_BELOW}${END}`),
     onResize(redraw) {
       onResize = redraw;
@@ -44,7 +46,7 @@ const STANDARD_OUTPUT = 1;
 const ROLLING = {
   // A file has no width, and the next program wants all of it.
   room: (): Room => ({ columns: Infinity, rows: Infinity }),
-  draw: (lines: readonly string[]) => writeNow(STANDARD_OUTPUT, `${lines.join("\n")}\n\n`),
+  draw: async (lines: readonly string[]) => await writeInTurn(`${lines.join("\n")}\n\n`),
 };
 
 const USUAL_ROWS = 24;

@@ -1,8 +1,8 @@
 // `status --watch`: looks again and again until it is told to stop, whatever becomes of the relay meanwhile.
 import type { Clock } from "../../base/clock.ts";
 import type { RelayDoor } from "../relay/client.ts";
-import { listenForStopSignals, type StopSignals } from "../stop-signals.ts";
-import { writeNow } from "../write-now.ts";
+import { listenForStopSignals, type StopSignals, stoppableWaits } from "../stop-signals.ts";
+import { writeInTurn } from "../write-in-turn.ts";
 import { renderStatus, type Room, timeOf } from "./render.ts";
 import { openScreen } from "./screen.ts";
 import { lookOrMiss, type Snapshot, toJson } from "./snapshot.ts";
@@ -16,7 +16,7 @@ interface Watch {
 
 /** Resolves to the exit code once a stop signal came, or nobody reads any more. */
 export async function watchRelay(watch: Watch): Promise<number> {
-  const signals = listenForStopSignals();
+  const signals = listenForStopSignals({ clock: watch.clock });
   try {
     return await (watch.isJson ? printLines(watch, signals) : redraw(watch, signals));
   } finally {
@@ -25,18 +25,18 @@ export async function watchRelay(watch: Watch): Promise<number> {
 }
 
 async function printLines(watch: Watch, signals: StopSignals): Promise<number> {
-  return await everyInterval(watch, signals, (seen) => writeNow(STANDARD_OUTPUT, `${JSON.stringify(toJson(seen))}\n`));
+  return await everyInterval(watch, signals, async (seen) => await writeInTurn(`${JSON.stringify(toJson(seen))}\n`));
 }
 
 async function redraw(watch: Watch, signals: StopSignals): Promise<number> {
   const screen = openScreen();
   const story = new Story();
-  const draw = (): boolean => screen.draw(story.tell(screen.room()));
+  const draw = async (): Promise<boolean> => await screen.draw(story.tell(screen.room()));
   screen.onResize(() => void draw());
   try {
-    return await everyInterval(watch, signals, (seen) => {
+    return await everyInterval(watch, signals, async (seen) => {
       story.add(seen);
-      return draw();
+      return await draw();
     });
   } finally {
     screen.stop();
@@ -77,20 +77,16 @@ function below(lines: readonly string[], { columns, rows }: Room): Room {
   return { columns, rows: Math.max(0, rows - lines.length) };
 }
 
-/** Looks, shows, waits; a look that hangs is left behind when it is time to stop. */
-async function everyInterval({ door, intervalMs, clock }: Watch, signals: StopSignals, show: (seen: Snapshot) => boolean): Promise<number> {
-  const stopped = signals.first.then(() => null);
+/** Looks, shows, waits; a look that hangs, and a reader that takes its time, are left behind when it is time to stop. */
+async function everyInterval({ door, intervalMs, clock }: Watch, signals: StopSignals, show: (seen: Snapshot) => Promise<boolean>) {
+  const orStopped = stoppableWaits(signals);
   for (;;) {
-    const seen = await Promise.race([lookOrMiss(door, clock.unixMs()), stopped]);
-    if (seen === null || !show(seen)) return 0;
-    let wake = (): void => {};
-    const waited = new Promise<boolean>((resolve) => (wake = () => resolve(true)));
-    const timer = clock.startTimer(intervalMs, wake);
-    if ((await Promise.race([waited, stopped])) === null) {
-      timer.stop();
-      return 0;
-    }
+    const seen = await orStopped(lookOrMiss(door, clock.unixMs()));
+    if (seen === null || (await orStopped(show(seen))) !== true) return 0;
+    const interval = Promise.withResolvers<true>();
+    const timer = clock.startTimer(intervalMs, () => interval.resolve(true));
+    const isOver = await orStopped(interval.promise);
+    timer.stop();
+    if (isOver === null) return 0;
   }
 }
-
-const STANDARD_OUTPUT = 1;
