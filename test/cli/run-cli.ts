@@ -44,6 +44,16 @@ export class RunningCli implements AsyncDisposable {
     this.#child.kill(name);
   }
 
+  /** As somebody who does not want to wait: again and again, until it has ended. The same signal shortly after the first counts as that one. */
+  async insist(name: NodeJS.Signals): Promise<number> {
+    const hasEnded = (): boolean => {
+      this.signal(name);
+      return this.#child.exitCode !== null || this.#child.signalCode !== null;
+    };
+    await until(hasEnded, "the exit");
+    return await this.exit();
+  }
+
   /** The exit code, with everything read. */
   async exit(): Promise<number> {
     await Promise.all([this.#child.exited, this.#reading]);

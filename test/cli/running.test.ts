@@ -77,8 +77,7 @@ test.each([
   const { answer } = await queueRequest(await relay.sees(LISTENING));
   relay.signal(signal);
   await relay.sees(/graceful shutdown/);
-  relay.signal(signal);
-  expect(await within(relay.exit(), "the exit")).toBe(code);
+  expect(await relay.insist(signal)).toBe(code);
   expect(await answer).toBe("cut");
 });
 

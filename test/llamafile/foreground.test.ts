@@ -60,8 +60,7 @@ test(
     const { model } = scene.state("mine");
     running.signal("SIGTERM");
     await running.sees(/not listening/);
-    running.signal("SIGTERM");
-    expect(await running.exit()).toBe(143);
+    expect(await running.insist("SIGTERM")).toBe(143);
     await until(() => !isAlive(model), "the model has ended");
   },
   LONG_MS,

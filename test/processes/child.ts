@@ -82,6 +82,16 @@ export class Child implements AsyncDisposable {
     this.#process.kill(name);
   }
 
+  /** As somebody who does not want to wait: again and again, until it has ended. The same signal shortly after the first counts as that one. */
+  async insist(name: NodeJS.Signals): Promise<number> {
+    const hasEnded = (): boolean => {
+      this.signal(name);
+      return !this.isRunning;
+    };
+    await until(hasEnded, `${this.name} ends`, this.#patienceMs);
+    return await this.exit();
+  }
+
   /** A line on its standard input. */
   async tell(word: string): Promise<void> {
     await this.#process.stdin.write(`${word}\n`);

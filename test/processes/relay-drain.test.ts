@@ -58,8 +58,7 @@ scenario("[K18] a second SIGTERM ends a relay in the middle of a stream at once,
   const stream = await ask(relay, { id: "stream", marker: "fake:hang-mid-stream", stream: true });
   relay.signal("SIGTERM");
   await relay.says("graceful shutdown");
-  relay.signal("SIGTERM");
-  expect(await relay.exit()).toBe(143);
+  expect(await relay.insist("SIGTERM")).toBe(143);
   expect((await outcomeOf(stream)).end).toBe("broken");
   // Nobody wants its answer any more.
   await backend.says("closed_by_peer", { request_id: "stream" });

@@ -38,8 +38,7 @@ scenario("[K18] [W1] a second SIGTERM: exit code 143 at once, the stream is told
   await successor.release();
   leaving.signal("SIGTERM");
   await leaving.says("graceful shutdown");
-  leaving.signal("SIGTERM");
-  expect(await leaving.exit()).toBe(143);
+  expect(await leaving.insist("SIGTERM")).toBe(143);
   expect(await outcomeOf(stream)).toEqual({ status: 200, code: "worker_lost", end: "broken" });
   expect((await whole).headers.get("x-modelrelay-worker")).toBe("successor");
 });
