@@ -81,6 +81,18 @@ test.each([
   expect(await answer).toBe("cut");
 });
 
+test.each(["SIGTERM", "SIGINT"] as const)("[K18] %s ends a relay with exit code 0 that still waits for its key store", async (signal) => {
+  const asked = Promise.withResolvers<void>();
+  using database = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { open: () => asked.resolve(), data() {} } });
+  await using relay = new RunningCli(["serve", "--listen", "127.0.0.1:0"], {
+    ...SECRET,
+    DATABASE_URL: `postgres://relay@127.0.0.1:${database.port}/keys`,
+  });
+  await within(asked.promise, "the database is asked");
+  relay.signal(signal);
+  expect([await within(relay.exit(), "the exit"), relay.err, relay.out]).toEqual([0, "", ""]);
+});
+
 test("[K18] a stop signal ends a worker with exit code 0, even one that never found its relay", async () => {
   const env = { ...SECRET, PROXY_URL: "http://127.0.0.1:1", BACKEND_URL: "http://127.0.0.1:1", LOG_LEVEL: "debug" };
   await using worker = new RunningCli(["work"], env);

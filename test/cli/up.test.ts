@@ -81,6 +81,27 @@ test("[K22] up prints the lines to paste with its own address and a listed model
   }
 });
 
+describe("a stop signal", () => {
+  test("[K18] while up waits for a backend that is not there: it ends at once, and nothing more is said", async () => {
+    const args = ["up", "--listen", "127.0.0.1:0", "--backend-url", "http://127.0.0.1:1"];
+    await using relay = new RunningCli(args);
+    await relay.sees(/backend does not answer/);
+    relay.signal("SIGINT");
+    expect([await within(relay.exit(), "the exit"), relay.out]).toEqual([0, ""]);
+  });
+
+  test.each([
+    [[], 0],
+    [["--once"], 1],
+  ] as const)("[K18] [K23] while the first answer comes, with %j: the answer ends, no lines to paste follow", async (once, code) => {
+    await using relay = new RunningCli(["up", "--demo", "--demo-speed", "5", "--listen", "127.0.0.1:0", ...once]);
+    await relay.sees(/Asking demo: .*\n\nHello/);
+    relay.signal("SIGINT");
+    expect(await within(relay.exit(), "the exit")).toBe(code);
+    expect(relay.out).toMatch(/\nThat failed: stopped\n$/);
+  });
+});
+
 describe("the port", () => {
   test("[K21] the default port and those after it are tried, without the ones that a backend has", () => {
     const ports = freeCandidates({ host: "127.0.0.1", port: 8080 }, [8080, 8082]).map(({ port }) => port);

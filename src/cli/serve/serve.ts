@@ -18,8 +18,11 @@ export const serve: CommandBody = {
     warnOfOpenAddress(config, log);
 
     const { startServer } = await import("../../server/server.ts");
-    const signals = listenForStopSignals();
-    const keys = await openKeys(parsed.values, { env, clock, log, hasAdminToken: config.adminToken !== null });
+    const signals = listenForStopSignals({ clock });
+    const opening = openKeys(parsed.values, { env, clock, log, hasAdminToken: config.adminToken !== null });
+    // A database may take its time to say that it is not there, and nothing runs yet that would have to be drained.
+    const keys = await Promise.race([opening, signals.first]);
+    if (typeof keys === "number") return 0;
     try {
       const server = startOrRefuse(config.listen, () => startServer(config, { log, clock, keys: keys?.ring ?? null }));
       return await runUntilStopped({ drain: () => server.drain(), finished: NEVER }, signals);

@@ -13,7 +13,7 @@ import { renderPasteLines } from "./paste-lines.ts";
 import { quote } from "../../base/printable.ts";
 import { resolveSecret } from "../options/secrets.ts";
 import { warnOfOpenAddress, warnOfSecretFlags } from "../serve/config.ts";
-import { listenForStopSignals, runUntilStopped, type StopSignals } from "../stop-signals.ts";
+import { listenForStopSignals, runUntilStopped } from "../stop-signals.ts";
 import { describeTimings, tryOut } from "../model-server/try-out.ts";
 import { startRelay, untilReady, type Relay } from "./relay.ts";
 
@@ -32,60 +32,61 @@ export const up: CommandBody = {
     const backend = await chooseBackend(wish, world.clock);
     const model = chooseModel(parsed, backend);
     const takenPorts = [backend, ...backend.others].map(({ url }) => Number(url.port));
-    const signals = listenForStopSignals();
+    const signals = listenForStopSignals({ clock: world.clock });
+    const stopping = new AbortController();
+    void signals.first.then(() => stopping.abort());
     const relay = await startRelay(parsed, { url: backend.url, apiKey, takenPorts }, { log, clock: world.clock });
     const stop = async () => {
       await relay.server.drain();
       await Promise.all([relay.worker.stop(), backend.stop()]);
     };
-    const isReady = await untilReady(relay.worker, world.clock);
-    const shown = { ...backend, models: values.models ?? backend.models };
-    const isMoved = origins.listen.kind === "default" && relay.listen.port !== values.listen.port;
-    const baseUrl = values.publicUrl ?? reachableUrl(relay.listen);
-    const { isPrivate, listen } = relay;
-    world.print(renderIntroduction({ backend: shown, baseUrl, listen, takenPort: isMoved ? values.listen.port : null, isPrivate }));
-    return await converse({ parsed, relay, model, isReady, signals, stop, world });
+    const isReady = await Promise.race([untilReady(relay.worker, world.clock), signals.first.then(() => false)]);
+    const isFine = await converse({ parsed, backend, relay, model, isReady, stopping: stopping.signal, world });
+    if (!values.once) return await runUntilStopped({ drain: stop, finished: NEVER }, signals);
+    const stopped = stop().then(() => (isFine ? 0 : 1));
+    return await Promise.race([stopped, signals.second]);
   },
 };
 
 interface Conversation {
   readonly parsed: Parsed<typeof UP_OPTIONS>;
+  readonly backend: ChosenBackend;
   readonly relay: Relay;
   readonly model: string | null;
   readonly isReady: boolean;
-  readonly signals: StopSignals;
-  readonly stop: () => Promise<void>;
+  /** Whoever has told it to stop wants to read no more. */
+  readonly stopping: AbortSignal;
   readonly world: CommandWorld;
 }
 
-/** The first request where one is wanted, the lines to paste, then waiting for the stop signal. Resolves to the exit code. */
-async function converse({ parsed, relay, model, isReady, signals, stop, world }: Conversation): Promise<number> {
-  const { values } = parsed;
-  const baseUrl = reachableUrl(relay.listen);
+/** What there is, the first request where one is wanted, the lines to paste. Resolves to whether the request went well. */
+async function converse({ parsed, backend, relay, model, isReady, stopping, world }: Conversation): Promise<boolean> {
+  const { values, origins } = parsed;
+  if (stopping.aborted) return false;
+  const { isPrivate, listen } = relay;
+  const baseUrl = reachableUrl(listen);
+  const publicUrl = values.publicUrl ?? baseUrl;
+  const shown = { ...backend, models: values.models ?? backend.models };
+  const takenPort = origins.listen.kind === "default" && listen.port !== values.listen.port ? values.listen.port : null;
+  world.print(renderIntroduction({ backend: shown, baseUrl: publicUrl, listen, takenPort, isPrivate }));
   let isFine = true;
   if (!isReady || model === null) {
     const problem = relay.worker.status().problem ?? "the backend offers no model yet";
     world.print(`\nNot ready yet: ${problem}. Models show in ${baseUrl}/v1/models as soon as they are there.\n`);
     isFine = false;
   } else if (values.demo || values.once) {
-    isFine = await showTryOut(baseUrl, model, signals, world);
+    isFine = await showTryOut(baseUrl, model, stopping, world);
   }
-  if (values.once) {
-    const stopped = stop().then(() => (isFine ? 0 : 1));
-    return await Promise.race([stopped, signals.second]);
-  }
-  if (model !== null) {
-    const lines = renderPasteLines({ baseUrl: values.publicUrl ?? baseUrl, model, platform: process.platform });
+  if (!values.once && model !== null && !stopping.aborted) {
+    const lines = renderPasteLines({ baseUrl: publicUrl, model, platform: process.platform });
     world.print(`\nReady to paste:\n\n${lines}\n\nStop with Ctrl+C.\n`);
   }
-  return await runUntilStopped({ drain: stop, finished: NEVER }, signals);
+  return isFine;
 }
 
-async function showTryOut(baseUrl: string, model: string, signals: StopSignals, { clock, print }: CommandWorld): Promise<boolean> {
-  const aborting = new AbortController();
-  void signals.first.then(() => aborting.abort());
+async function showTryOut(baseUrl: string, model: string, signal: AbortSignal, { clock, print }: CommandWorld): Promise<boolean> {
   print(`\nAsking ${model}: ${PROMPT}\n\n`);
-  const result = await tryOut({ baseUrl, model, prompt: PROMPT, signal: aborting.signal }, { clock, print });
+  const result = await tryOut({ baseUrl, model, prompt: PROMPT, signal }, { clock, print });
   print(result.kind === "answered" ? `\n\n${describeTimings(result)}\n` : `\nThat failed: ${result.reason}\n`);
   return result.kind === "answered";
 }
