@@ -119,6 +119,29 @@ describe("revoke", () => {
     expect(JSON.parse((await keys(rig, "revoke", "--json", "stays")).out)).toEqual({ revoked: [{ id: made[3]!.key.id, name: "stays" }] });
   });
 
+  test("[A14] when the relay fails at one of several, those before it are shown all the same", async () => {
+    await using rig = await startAdminRig();
+    const [one, two] = await Promise.all(["one", "two"].map((name) => rig.ring.create(plainTerms(name))));
+    const error = { type: "server_error", code: "store_unavailable", message: "The disk is full." };
+    using failing = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: async ({ url, method, headers }) =>
+        url.endsWith(two!.key.id)
+          ? Response.json({ error }, { status: 503 })
+          : await rig.ask(new URL(url).pathname, { method, headers: new Headers(headers) }),
+    });
+    const door = failing.url.href.slice(0, -1);
+    const words = ["keys", "revoke", "one", "two", "--url", door];
+    const err = `modelrelay: the relay at ${door} refuses (store_unavailable): The disk is full.\n`;
+    const asJson = await runCli([...words, "--json"], { MODELRELAY_ADMIN_TOKEN: TOKEN });
+    expect([asJson.code, asJson.err]).toEqual([1, err]);
+    expect(JSON.parse(asJson.out)).toEqual({ revoked: [{ id: one!.key.id, name: "one" }] });
+    // By its id it is found again, and what is revoked may be revoked once more.
+    const again = await runCli(["keys", "revoke", one!.key.id, ...words.slice(3)], { MODELRELAY_ADMIN_TOKEN: TOKEN });
+    expect(again).toEqual({ code: 1, out: `revoked ${one!.key.id} "one"\n`, err });
+  });
+
   test("[A14] when one cannot be told, none is revoked", async () => {
     await using rig = await startAdminRig();
     const [good, one, two, gone] = await Promise.all(["good", "twin", "twin", "gone"].map((name) => rig.ring.create(plainTerms(name))));

@@ -25,12 +25,16 @@ export const revokeKeys: CommandBody = {
     const known = await client.list();
     const chosen = new Set(parsed.words.map((word) => find(word, known)));
     const done: { readonly id: string; readonly name: string }[] = [];
-    for (const { id, name } of chosen) {
-      if (!(await client.revoke(id))) throw new CommandError(`the key ${quote(name)} (id ${printable(id)}) is not there any more`);
-      done.push({ id, name });
-      if (!parsed.values.json) world.print(`revoked ${printable(id)} ${quote(name)}\n`);
+    try {
+      for (const { id, name } of chosen) {
+        if (!(await client.revoke(id))) throw new CommandError(`the key ${quote(name)} (id ${printable(id)}) is not there any more`);
+        done.push({ id, name });
+        if (!parsed.values.json) world.print(`revoked ${printable(id)} ${quote(name)}\n`);
+      }
+    } finally {
+      // What is revoked cannot be taken back, so it is told also when the next one fails.
+      if (parsed.values.json) world.print(`${JSON.stringify({ revoked: done }, null, 2)}\n`);
     }
-    if (parsed.values.json) world.print(`${JSON.stringify({ revoked: done }, null, 2)}\n`);
     return 0;
   },
 };
