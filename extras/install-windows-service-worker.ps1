@@ -4,6 +4,7 @@ Installs a worker as the Windows service ModelRelayWorker, or removes it.
 
 .DESCRIPTION
 Run it in a PowerShell that was started as administrator. What is given again replaces what was installed before.
+Where Windows does not let scripts run, allow it for this one window first: Set-ExecutionPolicy Bypass -Scope Process -Force
 
 .EXAMPLE
 .\install-windows-service-worker.ps1 -ProxyUrl http://your-proxy:8080 -WorkerSecret (Read-Host "Worker secret") -Models llama3-8b
@@ -12,12 +13,12 @@ Run it in a PowerShell that was started as administrator. What is given again re
 .\install-windows-service-worker.ps1 -Uninstall
 
 .EXAMPLE
-.\install-windows-service-worker.ps1 -Name gpu1 -ProxyUrl http://your-proxy:8080 -BackendUrl http://127.0.0.1:8001
+.\install-windows-service-worker.ps1 -Name gpu1 -ProxyUrl http://your-proxy:8080 -WorkerSecret (Read-Host "Worker secret") -BackendUrl http://127.0.0.1:8001
 #>
 [CmdletBinding()]
 param(
-    # The executable: modelrelay.exe, or its copy under the old name modelrelay-worker.exe.
-    [string]$Executable = "C:\ModelRelay\modelrelay.exe",
+    # The executable: modelrelay.exe, or its copy under the old name modelrelay-worker.exe. Only administrators should be able to change it.
+    [string]$Executable = "$env:ProgramFiles\ModelRelay\modelrelay.exe",
     # For a second worker on this machine: the service is ModelRelayWorker-NAME then.
     [string]$Name = "",
     [string]$ProxyUrl = "http://127.0.0.1:8080",
@@ -35,11 +36,11 @@ param(
 )
 
 $ErrorActionPreference = "Stop"
-if ($Name -ne "" -and $Name -notmatch "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$") {
+if ($Name -ne "" -and $Name -notmatch '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$') {
     throw "-Name is made of letters, digits, - and _."
 }
 $EventSource = "ModelRelayWorker"
-$ServiceName = if ($Name -eq "") { "ModelRelayWorker" } else { "ModelRelayWorker-$Name" }
+$ServiceName = if ($Name -eq "") { $EventSource } else { "$EventSource-$Name" }
 $Command = "work"
 $DisplayName = "ModelRelay worker $Name".Trim()
 $Description = "Connects the model server of this machine to a relay."
@@ -48,18 +49,83 @@ $ServiceKey = "HKLM:\SYSTEM\CurrentControlSet\Services\$ServiceName"
 $EventKey = "HKLM:\SYSTEM\CurrentControlSet\Services\EventLog\Application\$EventSource"
 
 function Invoke-Checked([string]$Program, [string[]]$Arguments) {
+    # Windows PowerShell takes a line on the standard error output for a failure, unless it is told not to.
+    $ErrorActionPreference = "Continue"
     $Output = & $Program @Arguments 2>&1
     if ($LASTEXITCODE -ne 0) {
         throw "$Program $($Arguments -join ' ') failed with exit code ${LASTEXITCODE}: $Output"
     }
 }
 
-function Write-SecretFile([string]$Path, [string]$Secret) {
-    # Made empty and closed off first, so that the secret is never there for others to read. The accounts are given by number,
-    # since their names are translated: S-1-5-18 is the system, S-1-5-32-544 are the administrators.
-    Set-Content -LiteralPath $Path -Value "" -Encoding Ascii
-    Invoke-Checked "icacls.exe" @($Path, "/inheritance:r", "/grant:r", "*S-1-5-18:R", "*S-1-5-32-544:F")
-    Set-Content -LiteralPath $Path -Value $Secret -Encoding Ascii
+function Get-FullPath([string]$Path) {
+    # From here; the service itself is in System32.
+    return [IO.Path]::GetFullPath([IO.Path]::Combine((Get-Location).ProviderPath, $Path))
+}
+
+# Accounts are known by number, since their names are translated: the system, administrators, the accounts of services, who made or
+# owns a file, and who runs this.
+$Trusted = @("S-1-5-18", "S-1-5-32-544", "S-1-5-19", "S-1-5-20", "S-1-3-0", "S-1-3-4", [Security.Principal.WindowsIdentity]::GetCurrent().User.Value)
+$SidType = [Security.Principal.SecurityIdentifier]
+# Write or add a file, delete what is in it, delete, give rights, take ownership, everything, write.
+$ChangingRights = 0x2 -bor 0x40 -bor 0x10000 -bor 0x40000 -bor 0x80000 -bor 0x10000000 -bor 0x40000000
+
+function Test-Trusted([string]$Sid) {
+    return ($Trusted -contains $Sid) -or ($Sid -like "S-1-5-80-*") -or ($Sid -match '^S-1-5-21-[0-9-]+-(500|512|519)$')
+}
+
+# The accounts besides those that can change a file or folder, its owner included.
+function Get-Strangers([string]$Path) {
+    $Acl = Get-Acl -LiteralPath $Path
+    $Able = @($Acl.GetOwner($SidType).Value)
+    foreach ($Rule in $Acl.GetAccessRules($true, $true, $SidType)) {
+        $IsForLater = ([int]$Rule.PropagationFlags -band [int][Security.AccessControl.PropagationFlags]::InheritOnly) -ne 0
+        $IsChange = ([int]$Rule.FileSystemRights -band $ChangingRights) -ne 0
+        if ($IsChange -and -not $IsForLater -and $Rule.AccessControlType -eq "Allow") {
+            $Able += $Rule.IdentityReference.Value
+        }
+    }
+    return @($Able | Where-Object { -not (Test-Trusted $_) } | Select-Object -Unique)
+}
+
+function Assert-Own($Item) {
+    $Owner = (Get-Acl -LiteralPath $Item.FullName).GetOwner($SidType).Value
+    $IsLink = ([int]$Item.Attributes -band [int][IO.FileAttributes]::ReparsePoint) -ne 0
+    if ($IsLink -or -not (Test-Trusted $Owner)) {
+        throw "$($Item.FullName) is a link, or was not made by an administrator (its owner is $Owner), and may hold what somebody else put there. Look at it, then remove it, or take it over as docs/windows.md says, and try again."
+    }
+}
+
+function Protect-Directory([string]$Path) {
+    # Every user may make folders in ProgramData. One made beforehand stays its maker's, whatever rights it is given: it is refused.
+    if (-not (Test-Path -LiteralPath $Path)) {
+        New-Item -ItemType Directory -Path $Path | Out-Null
+    }
+    Assert-Own (Get-Item -LiteralPath $Path -Force)
+    Invoke-Checked "icacls.exe" @($Path, "/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F")
+    # Nobody else puts anything in from now on; what is there already is looked at.
+    Get-ChildItem -LiteralPath $Path -Recurse -Force | ForEach-Object { Assert-Own $_ }
+}
+
+# Where the service finds a secret: in a file of this script's, or in the one that -Variables names. Empty: nowhere.
+function Get-SecretFile([string]$Variable, [string]$Parameter, [string]$Secret) {
+    if ([string]$Variables[$Variable] -ne "") {
+        throw "Give $Parameter SECRET instead of the variable ${Variable}: every user can read the variables of a service."
+    }
+    $Given = [string]$Variables[$Variable + "_FILE"]
+    if ($Given -ne "" -and $Secret -ne "") {
+        throw "Give $Parameter or the variable ${Variable}_FILE, not both."
+    }
+    if ($Given -ne "") {
+        return Get-FullPath $Given
+    }
+    if ($Secret -ne "" -and $Secret -notmatch '^[\x20-\x7e]+$') {
+        throw "${Parameter}: a secret is one line of printable ASCII characters."
+    }
+    $Own = Join-Path $DataDirectory "$ServiceName.$($Variable.ToLowerInvariant().Replace('modelrelay_', '').Replace('_', '-'))"
+    if ($Secret -ne "" -or (Test-Path -LiteralPath $Own)) {
+        return $Own
+    }
+    return ""
 }
 
 $Identity = [Security.Principal.WindowsPrincipal][Security.Principal.WindowsIdentity]::GetCurrent()
@@ -75,9 +141,12 @@ if ($Uninstall) {
     }
     # Waits while running requests finish.
     Stop-Service -Name $ServiceName
+    # A service that somebody holds on to is only marked for being deleted.
+    $Existing.Close()
     Invoke-Checked "sc.exe" @("delete", $ServiceName)
-    # The source belongs to all workers of the machine.
-    if ($null -eq (Get-Service -Name "ModelRelayWorker*" -ErrorAction SilentlyContinue)) {
+    # The source belongs to all services of the kind.
+    $Others = Get-Service -Name $EventSource, "$EventSource-*" -ErrorAction SilentlyContinue | Where-Object { $_.Name -ne $ServiceName }
+    if ($null -eq $Others) {
         Remove-Item -LiteralPath $EventKey -Recurse -ErrorAction SilentlyContinue
     }
     foreach ($Secret in @("worker-secret", "backend-api-key")) {
@@ -87,43 +156,45 @@ if ($Uninstall) {
     return
 }
 
+$Executable = Get-FullPath $Executable
 if (-not (Test-Path -LiteralPath $Executable -PathType Leaf)) {
     throw "There is no $Executable. Put the executable there, or give -Executable PATH."
 }
-$SecretFile = Join-Path $DataDirectory "$ServiceName.worker-secret"
-if ($WorkerSecret -eq "" -and -not (Test-Path -LiteralPath $SecretFile)) {
+$SecretFile = Get-SecretFile "WORKER_SECRET" "-WorkerSecret" $WorkerSecret
+if ($SecretFile -eq "") {
     throw "Give -WorkerSecret SECRET, the same as on the relay."
 }
+$KeyFile = Get-SecretFile "BACKEND_API_KEY" "-BackendApiKey" $BackendApiKey
 
-New-Item -ItemType Directory -Path $DataDirectory -Force | Out-Null
+# Closed before anything is put in, so that no secret is there for others to read, not even for a moment.
+Protect-Directory $DataDirectory
 if ($WorkerSecret -ne "") {
-    Write-SecretFile $SecretFile $WorkerSecret
+    Set-Content -LiteralPath $SecretFile -Value $WorkerSecret -Encoding Ascii
+}
+if ($BackendApiKey -ne "") {
+    Set-Content -LiteralPath $KeyFile -Value $BackendApiKey -Encoding Ascii
 }
 # Variables of this service alone. Those of the machine would be seen by every program on it.
 $Environment = @{
     PROXY_URL = $ProxyUrl
     BACKEND_URL = $BackendUrl
-    WORKER_SECRET_FILE = $SecretFile
     WORKER_NAME = $(if ($Name -eq "") { $env:COMPUTERNAME } else { "$env:COMPUTERNAME-$Name" })
-}
-$KeyFile = Join-Path $DataDirectory "$ServiceName.backend-api-key"
-if ($BackendApiKey -ne "") {
-    Write-SecretFile $KeyFile $BackendApiKey
-}
-if (Test-Path -LiteralPath $KeyFile) {
-    $Environment["BACKEND_API_KEY_FILE"] = $KeyFile
 }
 if ($Models -ne "") {
     $Environment["MODELS"] = $Models
 }
 if ($LogFile -ne "") {
-    $Environment["LOG_FILE"] = $LogFile
+    $Environment["LOG_FILE"] = Get-FullPath $LogFile
 }
 foreach ($Variable in $Variables.Keys) {
     $Environment[$Variable] = $Variables[$Variable]
 }
 
-$BinaryPath = "`"$Executable`" $Command"
+# Files of secrets are flags, which win over variables: an earlier installation may have left the secrets themselves in the machine's.
+$BinaryPath = "`"$Executable`" $Command --worker-secret-file `"$SecretFile`""
+if ($KeyFile -ne "") {
+    $BinaryPath += " --backend-api-key-file `"$KeyFile`""
+}
 if ($null -eq $Existing) {
     New-Service -Name $ServiceName -BinaryPathName $BinaryPath -DisplayName $DisplayName -Description $Description -StartupType Automatic | Out-Null
 } else {
@@ -145,6 +216,24 @@ if (-not (Test-Path -LiteralPath $EventKey)) {
 New-ItemProperty -LiteralPath $EventKey -Name "EventMessageFile" -PropertyType ExpandString -Value "%SystemRoot%\System32\EventCreate.exe" -Force | Out-Null
 New-ItemProperty -LiteralPath $EventKey -Name "TypesSupported" -PropertyType DWord -Value 7 -Force | Out-Null
 
-Start-Service -Name $ServiceName
+foreach ($Path in @($Executable, (Split-Path -Parent $Executable))) {
+    $Strangers = @(Get-Strangers $Path)
+    if ($Strangers.Count -gt 0) {
+        Write-Warning "$Path can be changed by others than administrators ($($Strangers -join ', ')), and the service runs it as the system. Put it below $env:ProgramFiles, or close its folder as docs/windows.md says."
+        break
+    }
+}
+
+$LogCommand = "Get-WinEvent -FilterHashtable @{LogName='Application'; ProviderName='$EventSource'} -MaxEvents 50"
+try {
+    Start-Service -Name $ServiceName
+} catch {
+    throw "$ServiceName is installed, but does not start ($_). Its last words: $LogCommand"
+}
+# By then a port that is taken has ended it.
+Start-Sleep -Seconds 2
+if ((Get-Service -Name $ServiceName).Status -ne "Running") {
+    throw "$ServiceName is installed and was started, but has ended. Its last words: $LogCommand"
+}
 Get-Service -Name $ServiceName
-Write-Host "Log: Get-EventLog -LogName Application -Source $EventSource -Newest 50"
+Write-Host "Log: $LogCommand"
