@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { createRunner } from "../../src/cli/service/machine.ts";
+import { checkSystemdVersion, createRunner } from "../../src/cli/service/machine.ts";
 import { failureOf } from "../support/until.ts";
 import { StandIn } from "./stand-in.ts";
 
@@ -134,6 +134,21 @@ test("[G10] without systemctl, or with a systemd that is not in charge, it says 
   const missing = await here.run(INSTALL);
   expect([missing.code, missing.err]).toEqual([1, expect.stringContaining("OpenRC")]);
   expect(here.has(".config")).toBe(false);
+});
+
+test("[G10] a systemd that would not know half of the unit is refused by its number", async () => {
+  const answering = (out: string) => async () => ({ code: 0, out, err: "" });
+  const refusal = await failureOf(checkSystemdVersion(answering("systemd 245 (245.4-4ubuntu3)\n+PAM")));
+  expect(String(refusal)).toContain("systemd 245 is too old for a service of the machine, which takes 247");
+  for (const out of ["systemd 247 (247.3-7)\n", "systemd 257.4-1\n", ""]) await checkSystemdVersion(answering(out));
+});
+
+test("[G4] a settings folder that is no absolute path counts for nothing", async () => {
+  using here = new StandIn();
+  for (const folder of ["", "settings"]) {
+    const { out } = await here.run([...INSTALL, "--dry-run"], { XDG_CONFIG_HOME: folder });
+    expect(out).toContain(`# write ${join(here.home, UNIT)} `);
+  }
 });
 
 test("[G10] a systemctl that fails is quoted, with its exit code", async () => {

@@ -12,7 +12,7 @@ import { planSystemdInstall, unitOf } from "../../service/systemd.ts";
 import { planWindowsInstall } from "../../service/windows.ts";
 import type { CommandWorld } from "../commands.ts";
 import { logsCommand, standingCommand, standingOf } from "./ask-manager.ts";
-import { checkMachine, type Machine, thisMachine } from "./machine.ts";
+import { checkMachine, checkSystemdVersion, type Machine, thisMachine } from "./machine.ts";
 import { programOfThis } from "./program.ts";
 import { readInstallRequest } from "./request.ts";
 
@@ -27,6 +27,7 @@ export async function install(role: Role, args: readonly string[], { env, clock,
     return 0;
   }
   await checkMachine(machine, env);
+  if (machine.manager === "systemd" && machine.places.scope === "system") await checkSystemdVersion(machine.ask);
   if (!choices.force) refuseForeignFiles(steps);
   await perform(steps, { run: machine.run, clock, tell });
   // First of all: without it the service may not come up.

@@ -1,6 +1,6 @@
 // What kind of machine this is: which service manager it has, where that one's files go, and how programs are run.
 import { homedir } from "node:os";
-import { join, win32 } from "node:path";
+import { isAbsolute, join, win32 } from "node:path";
 import { CommandError, UsageError } from "../../base/errors.ts";
 import type { CommandResult, RunCommand } from "../../service/perform.ts";
 import { toShellCommand } from "../../service/quoting.ts";
@@ -26,7 +26,9 @@ export function thisMachine(isUserAsked: boolean, env: Environment): Machine {
   const home = userHome(() => env["HOME"] ?? homedir());
   if (isUserAsked && home === null) throw new CommandError("--user: a service of your own needs a home directory, and this user has none");
   if (process.platform === "linux") {
-    const config = env["XDG_CONFIG_HOME"] ?? join(home ?? "/", ".config");
+    // One that is empty or relative counts for nothing (XDG Base Directory Specification).
+    const named = env["XDG_CONFIG_HOME"] ?? "";
+    const config = isAbsolute(named) ? named : join(home ?? "/", ".config");
     const places =
       scope === "user"
         ? { scope, uid, definitions: join(config, "systemd/user"), settings: join(config, "modelrelay") }
@@ -67,6 +69,20 @@ export async function checkMachine({ manager, places, ask }: Machine, env: Envir
   }
   if (manager === "systemd") await checkSystemd(places.scope, ask);
 }
+
+/** An older one ignores what it does not know, as LoadCredential=, and the service would not find its secret. @throws CommandError */
+export async function checkSystemdVersion(ask: RunCommand): Promise<void> {
+  const { out } = await ask(["systemctl", "--version"]);
+  const version = Number(/^systemd (\d+)/m.exec(out)?.[1] ?? NaN);
+  if (!(version < SYSTEMD_MIN)) return;
+  throw new CommandError(
+    `systemd ${version} is too old for a service of the machine, which takes ${SYSTEMD_MIN}: give --user for a service of your own, ` +
+      "or write a plain unit around the same command line",
+  );
+}
+
+// LoadCredential= and ProtectProc= are of 247 (systemd's NEWS).
+const SYSTEMD_MIN = 247;
 
 /** systemctl is there in many containers in which systemd is not in charge. */
 export async function checkSystemd(scope: Scope, ask: RunCommand): Promise<void> {
