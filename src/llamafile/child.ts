@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import type { Clock } from "../base/clock.ts";
 import { CommandError } from "../base/errors.ts";
-import { identify, type Identity, isAlive, signalGroup } from "./identity.ts";
+import { identify, type Identity, isGone, signalGroup } from "./identity.ts";
 import { reasonOf } from "./reason.ts";
 
 export interface ChildEnd {
@@ -14,8 +14,8 @@ export interface Child {
   /** Null when it ended before it could be looked at, or the system does not tell. */
   readonly identity: Identity | null;
   readonly ended: Promise<ChildEnd>;
-  /** Asks it to end, and ends it when it has not after `graceMs`. */
-  stop(graceMs: number): Promise<void>;
+  /** Asks it to end, by SIGTERM unless `ask` knows better, and ends it when it has not after `graceMs`. */
+  stop(graceMs: number, ask?: (signal: () => void) => void): Promise<void>;
   /** Ends it without asking. */
   kill(): void;
 }
@@ -47,8 +47,8 @@ export async function startChild({ command, env, directory, output, errors, cloc
   return {
     identity,
     ended,
-    async stop(graceMs) {
-      send("SIGTERM");
+    async stop(graceMs, ask = (signal) => signal()) {
+      ask(() => send("SIGTERM"));
       const timer = clock.startTimer(graceMs, () => send("SIGKILL"));
       await ended;
       timer.stop();
@@ -57,10 +57,10 @@ export async function startChild({ command, env, directory, output, errors, cloc
   };
 }
 
-/** Waits until none of them is alive any more; false when that takes too long. */
+/** Waits until all of them are gone without a doubt; false when that takes too long. */
 export async function untilGone(identities: readonly (Identity | null)[], limitMs: number, clock: Clock): Promise<boolean> {
   const giveUpAtMs = clock.nowMs() + limitMs;
-  while (identities.some(isAlive)) {
+  while (!identities.every(isGone)) {
     if (clock.nowMs() >= giveUpAtMs) return false;
     await new Promise<void>((resolve) => clock.startTimer(LOOK_EVERY_MS, resolve));
   }

@@ -4,12 +4,13 @@ import type { Clock } from "../base/clock.ts";
 import { CommandError } from "../base/errors.ts";
 import { type Child, type ChildEnd, startChild } from "./child.ts";
 import { ensureDirectory, type Home } from "./home.ts";
-import { identify } from "./identity.ts";
+import { identify, isGone } from "./identity.ts";
 import { lockBriefly, tryLock } from "./lock.ts";
 import { logPath, openLog, watchLogs } from "./log-file.ts";
 import { choosePort, type PortRange } from "./port.ts";
 import { untilReady } from "./readiness.ts";
-import { modelUrl, type RunEnd, type RunState, statusNow, writeRunState } from "./run-state.ts";
+import { modelUrl, readRunState, type RunEnd, type RunState, writeRunState } from "./run-state.ts";
+import { askToEnd, STOP_REQUEST_VARIABLE, stopRequestPath, takeBackRequest, watchForRequest } from "./stop-request.ts";
 
 export interface KeeperPlan {
   readonly slug: string;
@@ -46,10 +47,12 @@ export async function startKeeper(plan: KeeperPlan, world: KeeperWorld): Promise
   const lock = tryLock(home, `keep-${plan.slug}`);
   if (lock === null) throw new CommandError(`${plan.slug} is running or being started already; 'modelrelay llamafile status' shows it`);
   try {
-    if (statusNow(home, plan.slug).kind === "unattended") {
+    // Who has the lock knows that there is no other keeper.
+    const before = readRunState(home, plan.slug);
+    if (before !== null && ![before.model, before.worker].every(isGone)) {
       throw new CommandError(`${plan.slug} is still running, but without its keeper; 'modelrelay llamafile stop ${plan.slug}' first`);
     }
-    const book = await openBook(plan, world);
+    const book = await openBook(plan, before, world);
     const keeping = new Keeping(plan, world, book);
     const ended = keeping.run().finally(() => lock.release());
     return { url: modelUrl(book.state), ended, stop: () => keeping.stop(), kill: () => keeping.kill() };
@@ -71,16 +74,17 @@ interface Book {
   update(change: Partial<RunState>): void;
 }
 
-/** Chooses the port and writes it down in one go, so that two starts at once choose two. */
-async function openBook(plan: KeeperPlan, { home, clock }: KeeperWorld): Promise<Book> {
+/** Chooses the port and writes it down in one go, so that two starts at once choose two. Until then what was written before stays. */
+async function openBook(plan: KeeperPlan, before: RunState | null, { home, clock }: KeeperWorld): Promise<Book> {
   const keeper = identify(process.pid);
   if (keeper === null) throw new CommandError("this system does not tell when a process started, so a model could not be stopped safely");
   using _ = lockBriefly(home, "ports");
-  const port = await choosePort(home, plan.port, plan.portRange);
+  const port = await choosePort(home, plan.port, before?.port ?? null, plan.portRange);
   let state: RunState = {
     version: 1,
     slug: plan.slug,
     port,
+    is_port_fixed: plan.port !== null,
     ...plan.record,
     started_at: clock.unixMs(),
     is_ready: false,
@@ -90,6 +94,8 @@ async function openBook(plan: KeeperPlan, { home, clock }: KeeperWorld): Promise
     is_stopping: false,
     ended: null,
   };
+  // Of a keeper that had the same number by chance.
+  takeBackRequest(stopRequestPath(home, state));
   writeRunState(home, state);
   return {
     get state() {
@@ -108,21 +114,24 @@ class Keeping {
   readonly #book: Book;
   readonly #stopping = new AbortController();
   readonly #children: Child[] = [];
+  /** Where both the keeper and the worker are asked to end. */
+  readonly #stopRequest: string;
 
   constructor(plan: KeeperPlan, world: KeeperWorld, book: Book) {
     this.#plan = plan;
     this.#world = world;
     this.#book = book;
+    this.#stopRequest = stopRequestPath(world.home, book.state);
   }
 
   stop(): void {
     if (this.#stopping.signal.aborted) return;
     try {
       this.#book.update({ is_stopping: true });
-    } finally {
-      // A disk that is full keeps nobody from stopping.
-      this.#stopping.abort();
+    } catch {
+      // A disk that is full keeps nobody from stopping; it is told of when the end cannot be written down either.
     }
+    this.#stopping.abort();
   }
 
   kill(): void {
@@ -134,6 +143,7 @@ class Keeping {
     const { home, clock } = this.#world;
     const { slug } = this.#plan;
     const logs = watchLogs([logPath(home, slug, "model"), logPath(home, slug, "worker")], clock);
+    const requests = watchForRequest(this.#stopRequest, clock, () => this.stop());
     let model: Child | null = null;
     let worker: Child | null = null;
     try {
@@ -152,17 +162,20 @@ class Keeping {
       this.#close({ who: "model", code: null, signal: null, at: clock.unixMs() });
       throw error;
     } finally {
-      await worker?.stop(WORKER_GRACE_MS);
+      requests.stop();
+      await worker?.stop(WORKER_GRACE_MS, (signal) => askToEnd(this.#stopRequest, signal));
       await model?.stop(MODEL_GRACE_MS);
-      if (this.#stopping.signal.aborted) this.#book.update({ ended: { who: "model", code: 0, signal: null, at: clock.unixMs() } });
+      takeBackRequest(this.#stopRequest);
       logs.stop();
+      if (this.#stopping.signal.aborted) this.#book.update({ ended: { who: "model", code: 0, signal: null, at: clock.unixMs() } });
     }
   }
 
   async #startWorker(): Promise<Child | null> {
     const { worker } = this.#plan;
     if (worker === null || this.#stopping.signal.aborted) return null;
-    const child = await this.#start("worker", worker.toCommand(modelUrl(this.#book.state)), worker.env);
+    const env = { ...worker.env, [STOP_REQUEST_VARIABLE]: this.#stopRequest };
+    const child = await this.#start("worker", worker.toCommand(modelUrl(this.#book.state)), env);
     this.#book.update({ worker: child.identity });
     return child;
   }

@@ -63,7 +63,10 @@ export function readTail(path: string, lines: number): { readonly text: string; 
   );
 }
 
-/** Gives what is written as it is written, until the signal. A log that was cut is read from its new beginning. */
+/**
+ * Gives what is written as it is written, until the signal, and then what has been written until then: a crash has its reason in its last
+ * words. A log that was cut is read from its new beginning.
+ */
 export async function followLog(
   path: string,
   from: number,
@@ -73,19 +76,20 @@ export async function followLog(
 ): Promise<void> {
   const decoder = new TextDecoder();
   let at = from;
-  while (!signal.aborted) {
+  /** False: there is nothing new. */
+  const readOn = (): boolean => {
     const bytes = withFile(path, (file) => {
       const size = fstatSync(file).size;
       if (size < at) at = 0;
       return readBytes(file, at, Math.min(size, at + READ_MAX_BYTES));
     });
-    if (bytes !== null && bytes.length > 0) {
-      at += bytes.length;
-      onText(decoder.decode(bytes, { stream: true }));
-      continue;
-    }
-    await pause(clock, FOLLOW_EVERY_MS, signal).catch(() => {});
-  }
+    if (bytes === null || bytes.length === 0) return false;
+    at += bytes.length;
+    onText(decoder.decode(bytes, { stream: true }));
+    return true;
+  };
+  while (!signal.aborted) if (!readOn()) await pause(clock, FOLLOW_EVERY_MS, signal).catch(() => {});
+  for (let pieces = 0; pieces < LAST_PIECES_MAX && readOn(); pieces++);
 }
 
 const LOG_MAX_BYTES = 10 * 1024 ** 2;
@@ -93,6 +97,8 @@ const LOOK_EVERY_MS = 10_000;
 const FOLLOW_EVERY_MS = 100;
 const TAIL_MAX_BYTES = 4 * 1024 ** 2;
 const READ_MAX_BYTES = 1024 ** 2;
+// More than a log may have, and an end for one that grows faster than it is read.
+const LAST_PIECES_MAX = 16;
 
 function withFile<T>(path: string, read: (file: number) => T): T | null {
   let file: number;

@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { readJsonFile, writeAtomically } from "./atomic-file.ts";
 import { Slug } from "./catalogue.ts";
 import type { Home } from "./home.ts";
-import { Identity, isAlive } from "./identity.ts";
+import { Identity, isGone } from "./identity.ts";
 
 const End = v.object({
   /** Which of them ended. */
@@ -19,7 +19,9 @@ const RunState = v.object({
   version: v.literal(1),
   slug: Slug,
   port: v.number(),
-  /** The llamafile's own arguments that were asked for. */
+  /** It was asked for, so that no other one will do. */
+  is_port_fixed: v.optional(v.boolean(), false),
+  /** The llamafile's own arguments that were asked for, those of the settings first. */
   args: v.array(v.string()),
   gpu_layers: v.nullable(v.number()),
   context_size: v.nullable(v.number()),
@@ -80,7 +82,8 @@ export function slugsWithState(home: Home): readonly string[] {
 export function statusNow(home: Home, slug: string): RunStatus {
   const state = readRunState(home, slug);
   if (state === null) return { kind: "stopped" };
-  return statusOf(state, { keeper: isAlive(state.keeper), model: isAlive(state.model) });
+  // What cannot be told may be there.
+  return statusOf(state, { keeper: !isGone(state.keeper), model: !isGone(state.model) });
 }
 
 /**

@@ -249,6 +249,7 @@ test("[F12] what can be said of a model follows from what is written down and wh
     version: 1 as const,
     slug: "m",
     port: 1,
+    is_port_fixed: false,
     args: [],
     gpu_layers: null,
     context_size: null,

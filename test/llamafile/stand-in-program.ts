@@ -7,12 +7,13 @@
 //
 //   --load-ms N        answers 503 for so long before it is ready        --crash-at-start N   ends with this code at once
 //   --crash-when-asked N   ends with this code at the first question     --deaf               does not listen to SIGTERM
+//   --pace N           says so many words a second; as many as it can otherwise
 import { startDemoBackend } from "../../src/demo/demo.ts";
 
 const [file = "", ...args] = process.argv.slice(2);
 const isOld = file.split("/").at(-1)!.includes("old");
 
-const WITH_VALUE = ["--host", "--port", "-ngl", "--ctx-size", "--temp", "--load-ms", "--crash-at-start", "--crash-when-asked"];
+const WITH_VALUE = ["--host", "--port", "-ngl", "--ctx-size", "--temp", "--load-ms", "--crash-at-start", "--crash-when-asked", "--pace"];
 const SWITCHES = ["--server", "--embedding", "--deaf", ...(isOld ? ["--nobrowser"] : [])];
 
 if (args.includes("--version")) {
@@ -48,7 +49,7 @@ if (given.has("--deaf")) process.on("SIGTERM", () => console.error("not listenin
 
 const startedMs = performance.now();
 const loadMs = Number(given.get("--load-ms") ?? 0);
-const demo = startDemoBackend({ tokensPerSecond: 0 });
+const demo = startDemoBackend({ tokensPerSecond: Number(given.get("--pace") ?? 0) });
 Bun.serve({
   hostname: given.get("--host") ?? "0.0.0.0",
   port: Number(given.get("--port") ?? 8080),

@@ -55,6 +55,9 @@ async function examineConfiguredRelay(line: LlamafileLine<typeof DOCTOR_OPTIONS>
   if (secret !== null) return;
   say(
     "worker secret",
-    failed("none is set, and 'serve' needs it", "'modelrelay llamafile config set worker-secret', with the relay's WORKER_SECRET"),
+    failed(
+      "none is set, and 'serve' needs it",
+      "'modelrelay llamafile config set worker-secret < FILE', with the relay's WORKER_SECRET in it",
+    ),
   );
 }

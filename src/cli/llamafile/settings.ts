@@ -11,6 +11,7 @@ import { parseCommandLine, type ParsedLine, type PassedWords, type WordSlot } fr
 import { placeBelow } from "../user-home.ts";
 import { type HOME_OPTIONS } from "./option-groups.ts";
 import { SETTINGS } from "./options.ts";
+import { KEEPER_VARIABLE } from "./running/this-program.ts";
 
 interface Shape<T extends OptionTable> {
   readonly options: T;
@@ -33,7 +34,7 @@ export function readLine<T extends OptionTable & typeof HOME_OPTIONS>(
 ): LlamafileLine<T> {
   const parsed = parseCommandLine(`llamafile ${command}`, shape, args, env);
   const home = homeOf(parsed.values, env);
-  const settings = readSettings(home);
+  const settings = (env[KEEPER_VARIABLE] ?? "") === "" ? readSettings(home) : new Map<string, SettingValue>();
   refuseUnknown(home, settings);
   const values: Record<string, unknown> = { ...parsed.values };
   const origins: Record<string, Origin> = { ...parsed.origins };

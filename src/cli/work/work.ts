@@ -4,8 +4,9 @@ import { startLog } from "../log/log.ts";
 import { WORK_OPTIONS } from "./options.ts";
 import { parseOptions } from "../options/parse.ts";
 import { warnOfSecretFlags } from "../serve/config.ts";
-import { listenForStopSignals, runUntilStopped } from "../stop-signals.ts";
+import { runUntilStopped } from "../stop-signals.ts";
 import { toWorkConfig } from "./config.ts";
+import { listenForStops } from "./stop-request.ts";
 
 export const work: CommandBody = {
   options: WORK_OPTIONS,
@@ -16,7 +17,7 @@ export const work: CommandBody = {
     warnOfSecretFlags([parsed.origins.workerSecret, parsed.origins.backendApiKey], log);
 
     const { startWorker } = await import("../../worker/worker.ts");
-    const signals = listenForStopSignals();
+    const signals = listenForStops({ env, clock });
     const worker = startWorker(config, { log, clock });
     const drain = async () => {
       worker.drain();

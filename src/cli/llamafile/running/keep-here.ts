@@ -1,5 +1,6 @@
 // Keeps a model in this very process, until a signal or its own end: what --foreground does, and what runs in the background.
 import { fstatSync } from "node:fs";
+import { isatty } from "node:tty";
 import { CommandError } from "../../../base/errors.ts";
 import { startCommand } from "../../../llamafile/executable.ts";
 import { type KeeperPlan, startKeeper } from "../../../llamafile/keeper.ts";
@@ -10,6 +11,8 @@ import { readMachine, thisWorld } from "../../../llamafile/machine.ts";
 import { showEnd } from "../../../llamafile/run-state.ts";
 import type { CommandWorld } from "../../commands.ts";
 import { listenForStopSignals } from "../../stop-signals.ts";
+import { writeNow } from "../../write-now.ts";
+import { shownLog, STANDARD_OUTPUT } from "./shown-log.ts";
 import { type StartWishes, workerCommand } from "./start-wishes.ts";
 import { modelEnvironment, ownEnvironment } from "./this-program.ts";
 
@@ -24,14 +27,17 @@ export async function keepHere(wishes: StartWishes, world: CommandWorld): Promis
   const hangUp = Promise.withResolvers<void>();
   const onHangUp = (): void => hangUp.resolve();
   process.on("SIGHUP", onHangUp);
-  const showing = new AbortController();
+  const ending = new AbortController();
+  let showing = Promise.resolve();
   const tellProblem = (error: unknown): void => world.tell(`modelrelay: ${error instanceof Error ? error.message : String(error)}\n`);
   try {
     const keeper = await startKeeper(plan, { home, clock: world.clock, onReady });
     void Promise.race([signals.first, hangUp.promise])
       .then(() => keeper.stop())
       .catch(tellProblem);
-    if (isHeard()) followLog(log, logFrom, world.print, world.clock, showing.signal).catch(tellProblem);
+    // The log has all of it: a reader that takes none for a while misses some, and the model is looked after and stopped nevertheless.
+    const show = (text: string): void => void writeNow(STANDARD_OUTPUT, shownLog(text), "short");
+    if (isHeard()) showing = followLog(log, logFrom, show, world.clock, ending.signal).catch(tellProblem);
     const end = await Promise.race([keeper.ended, signals.second]);
     if (typeof end === "number") {
       // Whoever asks twice wants nothing of it to go on.
@@ -43,7 +49,8 @@ export async function keepHere(wishes: StartWishes, world: CommandWorld): Promis
     const logs = `'modelrelay llamafile logs ${model.slug}${end.who === "worker" ? " --worker" : ""}'`;
     throw new CommandError(`${whose} crashed (${showEnd(end)}); ${logs} shows what it said`);
   } finally {
-    showing.abort();
+    ending.abort();
+    await showing;
     signals.stop();
     process.off("SIGHUP", onHangUp);
   }
@@ -63,7 +70,7 @@ async function planOf(wishes: StartWishes, { env }: CommandWorld): Promise<Keepe
     port,
     portRange,
     record: {
-      args: [...wishes.args],
+      args,
       gpu_layers: gpuLayers,
       context_size: contextSize,
       proxy_url: relay?.proxyUrl ?? null,
@@ -84,7 +91,7 @@ async function planOf(wishes: StartWishes, { env }: CommandWorld): Promise<Keepe
 /** Whether anybody gets the standard output: in the background it is the null device. */
 function isHeard(): boolean {
   try {
-    return process.stdout.isTTY || !fstatSync(1).isCharacterDevice();
+    return isatty(STANDARD_OUTPUT) || !fstatSync(STANDARD_OUTPUT).isCharacterDevice();
   } catch {
     return false;
   }

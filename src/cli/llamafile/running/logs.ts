@@ -1,8 +1,6 @@
 // `modelrelay llamafile logs`: the last lines, and what is written from then on.
 import { existsSync } from "node:fs";
-import { isatty } from "node:tty";
 import { CommandError } from "../../../base/errors.ts";
-import { printableLines } from "../../../base/printable.ts";
 import { followLog, logPath, readTail } from "../../../llamafile/log-file.ts";
 import type { CommandBody } from "../../commands.ts";
 import { listenForStopSignals } from "../../stop-signals.ts";
@@ -10,6 +8,7 @@ import { writeNow } from "../../write-now.ts";
 import { LOGS_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";
 import { MODEL_WORD, startedSlugOf } from "../words.ts";
+import { shownLog, STANDARD_OUTPUT } from "./shown-log.ts";
 
 const LINE = { options: LOGS_OPTIONS, words: [MODEL_WORD] };
 
@@ -24,10 +23,8 @@ export const logs: CommandBody = {
       throw new CommandError(`${slug} has said nothing yet: there is no ${path}. 'modelrelay llamafile run ${slug}' starts it`);
     }
     const { text, end } = readTail(path, values.lines);
-    // A model may log what it was asked, so anybody may be its author.
-    const shown = isatty(STANDARD_OUTPUT) ? printableLines : (written: string) => written;
     if (!values.follow) {
-      world.print(shown(text));
+      world.print(shownLog(text));
       return 0;
     }
     const signals = listenForStopSignals();
@@ -35,7 +32,7 @@ export const logs: CommandBody = {
     void signals.first.then(() => stopping.abort());
     // As `head` ends a pipe: whoever does not read any more waits for nothing.
     const onText = (written: string): void => {
-      if (!writeNow(STANDARD_OUTPUT, shown(written))) stopping.abort();
+      if (!writeNow(STANDARD_OUTPUT, shownLog(written))) stopping.abort();
     };
     onText(text);
     try {
@@ -46,5 +43,3 @@ export const logs: CommandBody = {
     return 0;
   },
 };
-
-const STANDARD_OUTPUT = 1;

@@ -1,5 +1,7 @@
 // `modelrelay llamafile restart`: the same model with the same port, arguments and relay, but for what flags say.
 import { CommandError } from "../../../base/errors.ts";
+import { sizeHere } from "../../../llamafile/library.ts";
+import { untilPortFree } from "../../../llamafile/port.ts";
 import { readRunState } from "../../../llamafile/run-state.ts";
 import { stopModel } from "../../../llamafile/stopping.ts";
 import type { CommandBody } from "../../commands.ts";
@@ -14,7 +16,7 @@ const LINE = { options: RESTART_OPTIONS, words: [MODEL_WORD] };
 export const restart: CommandBody = {
   ...LINE,
   async run(args, world) {
-    const { values, origins, words, home, defaultArgs } = readLine("restart", LINE, args, world.env);
+    const { values, origins, words, home } = readLine("restart", LINE, args, world.env);
     // What the settings and variables say now is for new starts.
     const isAsked = (key: keyof typeof origins): boolean => origins[key].kind === "flag";
     const slug = startedSlugOf(home, words[0]);
@@ -30,13 +32,23 @@ export const restart: CommandBody = {
     };
     const proxyUrl = before.proxy_url === null ? null : new URL(before.proxy_url);
     const relay = proxyUrl === null ? null : relayWishes({ ...relayed, proxyUrl }, origins, world.tell);
-    await stopModel(home, slug, world.clock, values.graceMs);
+    if (sizeHere(home, model) === null) {
+      throw new CommandError(`the file of ${slug} is not there any more, so it could not be started again; nothing is stopped`);
+    }
+    await stopModel(home, slug, world.clock, values.graceMs, "keep");
+    const port = before.is_port_fixed ? before.port : null;
+    if (port !== null && !(await untilPortFree(port, world.clock))) {
+      throw new CommandError(
+        `the port ${port}, which was asked for, is taken by another program now, so ${slug} is stopped: free it and restart, ` +
+          `or start ${slug} anew by 'run' or 'serve', which without --port take any free one`,
+      );
+    }
     const { portRange, loadTimeoutMs } = values;
     const gpuLayers = isAsked("gpuLayers") ? values.gpuLayers : before.gpu_layers;
     const contextSize = isAsked("contextSize") ? values.contextSize : before.context_size;
-    const port = before.port;
+    // Without a fixed port the keeper takes the one that is written down, when it can.
     return await startInBackground(
-      { home, model, port, portRange, gpuLayers, contextSize, loadTimeoutMs, defaultArgs, args: before.args, relay },
+      { home, model, port, portRange, gpuLayers, contextSize, loadTimeoutMs, defaultArgs: [], args: before.args, relay },
       world,
     );
   },

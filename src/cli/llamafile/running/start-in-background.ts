@@ -10,7 +10,7 @@ import { showDuration } from "../../../llamafile/quantity.ts";
 import { modelUrl, readRunState, type RunState } from "../../../llamafile/run-state.ts";
 import type { CommandWorld } from "../../commands.ts";
 import { keeperCommand, type StartWishes } from "./start-wishes.ts";
-import { ownEnvironment } from "./this-program.ts";
+import { KEEPER_VARIABLE, ownEnvironment } from "./this-program.ts";
 
 /** Resolves to the exit code. @throws CommandError when it failed, or does not answer in time */
 export async function startInBackground(wishes: StartWishes, world: CommandWorld): Promise<number> {
@@ -24,7 +24,7 @@ export async function startInBackground(wishes: StartWishes, world: CommandWorld
   try {
     const keeper = await startChild({
       command: keeperCommand(wishes),
-      env: ownEnvironment(world.env, relay?.workerSecret ?? null),
+      env: { ...ownEnvironment(world.env, relay?.workerSecret ?? null), [KEEPER_VARIABLE]: "1" },
       directory: home.root,
       output: null,
       errors: note,

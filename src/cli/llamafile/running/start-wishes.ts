@@ -53,7 +53,7 @@ export function relayWishes(values: Values, origins: Origins, tell: (text: strin
   if (workerSecret === null) {
     throw new UsageError(
       "the relay's worker secret is needed: --worker-secret-file PATH, the variable WORKER_SECRET, " +
-        "or once and for all 'modelrelay llamafile config set worker-secret SECRET'",
+        "or once and for all 'modelrelay llamafile config set worker-secret < FILE'",
     );
   }
   const { provider, maxConcurrency } = values;
@@ -62,8 +62,10 @@ export function relayWishes(values: Values, origins: Origins, tell: (text: strin
   return { proxyUrl: showUrl(values.proxyUrl), workerSecret, tlsCa, provider, maxConcurrency };
 }
 
-/** The line that has this program keep the model. The secret is not on it. */
-export function keeperCommand({ home, model, port, portRange, gpuLayers, contextSize, args, relay }: StartWishes): readonly string[] {
+/** The line that has this program keep the model: all of it but the secret, as a keeper reads no settings. */
+export function keeperCommand(wishes: StartWishes): readonly string[] {
+  const { home, model, port, portRange, gpuLayers, contextSize, relay } = wishes;
+  const args = [...wishes.defaultArgs, ...wishes.args];
   const relayed = relay === null ? [] : ["--proxy-url", relay.proxyUrl, ...relayFlags(relay)];
   return [
     ...thisProgram(),

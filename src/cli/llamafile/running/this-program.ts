@@ -1,20 +1,24 @@
 // How this very program is started again: compiled it is one file, otherwise Bun with a script.
+import { STOP_REQUEST_VARIABLE } from "../../../llamafile/stop-request.ts";
 
 export function thisProgram(): readonly string[] {
   const script = process.argv[1];
   return Bun.isStandaloneExecutable || script === undefined ? [process.execPath] : [process.execPath, script];
 }
 
+/** Says to a keeper that all it is to do stands on its line: the settings of today are for who starts one. */
+export const KEEPER_VARIABLE = "MODELRELAY_KEEPER";
+
 type Variables = Readonly<Record<string, string>>;
 
 /** The environment for the llamafile: nothing that only this program needs, secrets above all. */
 export function modelEnvironment(env: Readonly<Record<string, string | undefined>>): Variables {
-  return without(env, SECRETS);
+  return without(env, [...SECRETS, ...BETWEEN_OURSELVES]);
 }
 
 /** The environment for this program's own children. The secret travels in it, since a command line is everybody's to read. */
 export function ownEnvironment(env: Readonly<Record<string, string | undefined>>, workerSecret: string | null): Variables {
-  const rest = without(env, [...SECRETS, ...STEERING]);
+  const rest = without(env, [...SECRETS, ...STEERING, ...BETWEEN_OURSELVES]);
   return workerSecret === null ? rest : { ...rest, WORKER_SECRET: workerSecret };
 }
 
@@ -31,7 +35,18 @@ const SECRETS = [
   "DATABASE_URL",
 ];
 // What would send a worker's log elsewhere, or give it other settings than it is started with.
-const STEERING = ["MODELRELAY_CONFIG", "LOG_FILE", "RUST_LOG_FILE", "LOG_LEVEL", "RUST_LOG", "LOG_FORMAT", "BACKEND_URL", "MODELS"];
+const STEERING = [
+  "MODELRELAY_CONFIG",
+  "LOG_FILE",
+  "RUST_LOG_FILE",
+  "LOG_LEVEL",
+  "RUST_LOG",
+  "LOG_FORMAT",
+  "BACKEND_URL",
+  "MODELS",
+  "TLS_CA",
+];
+const BETWEEN_OURSELVES = [KEEPER_VARIABLE, STOP_REQUEST_VARIABLE];
 
 function without(env: Readonly<Record<string, string | undefined>>, names: readonly string[]): Variables {
   const kept: Record<string, string> = {};
