@@ -2,14 +2,15 @@
 import { join } from "node:path";
 import { escapeXml } from "./quoting.ts";
 import { MARK, nameOf, type Places, type Service, type ServiceId, stopTimeoutSeconds, type Step } from "./service.ts";
-import { withSecretsInFiles } from "./secret-files.ts";
+import { removeSecrets, withSecretsInFiles } from "./secret-files.ts";
 
 export function planLaunchdInstall(service: Service, places: Places): readonly Step[] {
-  const { flags, steps } = withSecretsInFiles(service, places, nameOf(service, "launchd"));
+  const { flags, writes, removes } = withSecretsInFiles(service, places, "launchd");
   const label = nameOf(service, "launchd");
   const path = plistPath(service, places);
   return [
-    ...steps,
+    ...writes,
+    ...removes,
     { kind: "write", path, text: toPlist({ ...service, flags }, logPath(service, places)), mode: 0o644, isSecret: false },
     // One that is loaded keeps its old definition.
     { kind: "run", command: launchdStopCommand(service, places), mayFail: true },
@@ -23,11 +24,11 @@ export function planLaunchdInstall(service: Service, places: Places): readonly S
 // What has just gone is not always quite gone.
 const BOOTSTRAP_PATIENCE_MS = 5_000;
 
-export function planLaunchdUninstall(id: ServiceId, places: Places, secretFiles: readonly string[]): readonly Step[] {
+export function planLaunchdUninstall(id: ServiceId, places: Places): readonly Step[] {
   return [
     { kind: "run", command: launchdStopCommand(id, places), mayFail: true },
     { kind: "remove", path: plistPath(id, places) },
-    ...secretFiles.map((path) => ({ kind: "remove", path }) as const),
+    ...removeSecrets(id, places, "launchd"),
   ];
 }
 

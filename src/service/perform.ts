@@ -6,6 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import { CommandError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { toShellCommand } from "./quoting.ts";
+import { isSecretPath } from "./secret-files.ts";
 import { MARK, type Step } from "./service.ts";
 import { makeOwnFolder, type SecurityOf, warningOf } from "./windows-guard.ts";
 
@@ -152,10 +153,6 @@ async function askWindows(): Promise<SecurityOf> {
 /** A file with a bare secret has no room for a mark; its name, made by this program, is enough. */
 function isOurs({ path, isSecret }: Step & { kind: "write" }): boolean {
   return (isSecret && isSecretPath(path)) || hasMark(path);
-}
-
-function isSecretPath(path: string): boolean {
-  return /\.(worker-secret|admin-token|backend-api-key)$/.test(path);
 }
 
 /** Whether install wrote it. @throws CommandError when it cannot be read */

@@ -1,6 +1,6 @@
 // A service of Windows: how the Service Control Manager is told of it, and of its end.
 import { toWindowsCommandLine } from "./quoting.ts";
-import { withSecretsInFiles } from "./secret-files.ts";
+import { removeSecrets, withSecretsInFiles } from "./secret-files.ts";
 import { describeService, nameOf, type Places, type Role, type Service, type ServiceId, type Step } from "./service.ts";
 import { closingCommand, withFolders } from "./windows-guard.ts";
 import { SERVICES_KEY } from "./windows-query.ts";
@@ -9,15 +9,16 @@ import type { Access } from "./windows-rights.ts";
 /** @param isThere whether a service of that name is installed; then it is made what is asked for now */
 export function planWindowsInstall(service: Service, places: Places, isThere: boolean): readonly Step[] {
   const name = nameOf(service, "windows");
-  const { flags, steps } = withSecretsInFiles(service, places, name);
-  const isFolderUsed = steps.length > 0 || flags.some((flag) => flag.toLowerCase().includes(places.settings.toLowerCase()));
+  const { flags, writes, removes } = withSecretsInFiles(service, places, "windows");
+  const isFolderUsed = writes.length > 0 || flags.some((flag) => flag.toLowerCase().includes(places.settings.toLowerCase()));
   const line = toWindowsCommandLine([...service.program, service.role, ...flags]);
   const settings = ["binPath=", line, "start=", "delayed-auto", "DisplayName=", describeService(service)];
   const run = (command: readonly string[], mayFail = false) => ({ kind: "run", command, mayFail }) as const;
   return [
     // Closed before anything is put in, so that no secret is there for others to read, not even for a moment.
     ...(isFolderUsed ? [{ kind: "own-folder", path: places.settings } as const, run(closingCommand(places.settings))] : []),
-    ...steps,
+    ...writes,
+    ...removes,
     ...(isFolderUsed ? [warn([places.settings], "read", `: ${SEE}`)] : []),
     ...warnings(service),
     ...eventSource(service.role).map((command) => run(command)),
@@ -33,12 +34,12 @@ export function planWindowsInstall(service: Service, places: Places, isThere: bo
 }
 
 /** @param isLast whether no other service of that role is installed; then their source in the Event Log goes too */
-export function planWindowsUninstall(id: ServiceId, secretFiles: readonly string[], isLast: boolean): readonly Step[] {
+export function planWindowsUninstall(id: ServiceId, places: Places, isLast: boolean): readonly Step[] {
   const name = nameOf(id, "windows");
   return [
     { kind: "run", command: ["net.exe", "stop", name], mayFail: true },
     { kind: "run", command: ["sc.exe", "delete", name], mayFail: false },
-    ...secretFiles.map((path) => ({ kind: "remove", path }) as const),
+    ...removeSecrets(id, places, "windows"),
     ...(isLast ? [{ kind: "run", command: ["reg.exe", "delete", eventKey(id.role), "/f"], mayFail: true } as const] : []),
   ];
 }

@@ -2,9 +2,12 @@
 import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import type { AnyOption } from "../../src/cli/options/option.ts";
+import { ROLE_OPTIONS } from "../../src/cli/service/request.ts";
 import { planLaunchdInstall } from "../../src/service/launchd.ts";
 import { describeSteps } from "../../src/service/perform.ts";
+import { SECRETS_IN_FILES } from "../../src/service/secret-files.ts";
 import type { Places, Service, Step } from "../../src/service/service.ts";
 import { planSystemdInstall, planSystemdUninstall, SANDBOX } from "../../src/service/systemd.ts";
 import { planWindowsInstall } from "../../src/service/windows.ts";
@@ -104,6 +107,24 @@ test("[G5] secrets given as values are in no definition and no command line, and
     );
     expect(holding.length).toBe(1);
     expect(holding[0]).toMatchObject({ kind: "write", mode: 0o600, isSecret: true });
+  }
+});
+
+test("[G5] a secret that is not given any more is removed where an earlier install wrote it", () => {
+  const removedBy = (steps: readonly Step[]) => steps.flatMap((step) => (step.kind === "remove" ? [basename(step.path)] : []));
+  for (const [plan, name] of [
+    [planLaunchdInstall, "ai.modelrelay.worker.gpu0"],
+    [(service: Service, places: Places) => planWindowsInstall(service, places, true), "ModelRelayWorker-gpu0"],
+  ] as const) {
+    expect(removedBy(plan(HOSTILE, SYSTEM))).toEqual([`${name}.worker-secret`]);
+    expect(removedBy(plan({ ...HOSTILE, secrets: [] }, SYSTEM))).toEqual([`${name}.worker-secret`, `${name}.backend-api-key`]);
+  }
+});
+
+test("[G5] every secret that has an option for a file has a place of its own", () => {
+  for (const role of ["serve", "work"] as const) {
+    const flags = Object.values<AnyOption>(ROLE_OPTIONS[role]).map(({ flag }) => flag);
+    expect(flags.filter((flag) => flags.includes(`${flag}-file`))).toEqual([...SECRETS_IN_FILES[role]]);
   }
 });
 

@@ -156,7 +156,7 @@ test("[G7] a dry run says what is made, closed and looked at", () => {
 
 test("[G4] the last service of a role takes its source in the Event Log along, and no other does", () => {
   const deleted = (isLast: boolean) =>
-    planWindowsUninstall({ role: "work", name: "gpu0" }, [], isLast).flatMap((step) =>
+    planWindowsUninstall({ role: "work", name: "gpu0" }, PLACES, isLast).flatMap((step) =>
       step.kind === "run" && step.command[0] === "reg.exe" ? [step.command] : [],
     );
   const key = String.raw`HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\EventLog\Application\ModelRelayWorker`;

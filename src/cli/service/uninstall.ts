@@ -3,7 +3,6 @@ import { CommandError } from "../../base/errors.ts";
 import { launchdStopCommand, planLaunchdUninstall } from "../../service/launchd.ts";
 import { describeSteps, hasMark, perform } from "../../service/perform.ts";
 import { toShellCommand } from "../../service/quoting.ts";
-import { secretPaths } from "../../service/secret-files.ts";
 import { nameOf, type Role, type ServiceId, type Step } from "../../service/service.ts";
 import { planSystemdUninstall, systemdStopCommand } from "../../service/systemd.ts";
 import { planWindowsUninstall } from "../../service/windows.ts";
@@ -14,7 +13,6 @@ import { definitionPath, installedNames, isInstalled } from "./ask-manager.ts";
 import { servicesElsewhere } from "./elsewhere.ts";
 import { checkMachine, type Machine, thisMachine } from "./machine.ts";
 import type { CHANGE_OPTIONS } from "./options.ts";
-import { ROLE_OPTIONS } from "./request.ts";
 
 type Choices = OptionValues<typeof CHANGE_OPTIONS>;
 
@@ -37,15 +35,10 @@ export async function uninstall(role: Role, choices: Choices, { env, clock, prin
 async function planUninstall(id: ServiceId, machine: Machine): Promise<readonly Step[]> {
   const { manager, places } = machine;
   if (manager === "systemd") return planSystemdUninstall(id, places);
-  const fileFlags = Object.values(ROLE_OPTIONS[id.role]).flatMap(({ flag, kind }) => (kind.shape === "secret" ? [`${flag}-file`] : []));
-  const secrets = secretPaths(places, nameOf(id, manager), fileFlags);
-  if (manager === "launchd") return planLaunchdUninstall(id, places, secrets);
+  if (manager === "launchd") return planLaunchdUninstall(id, places);
   const names = await installedNames(id.role, machine);
-  return planWindowsUninstall(
-    id,
-    secrets,
-    names.every((name) => name === id.name),
-  );
+  const isLast = names.every((name) => name === id.name);
+  return planWindowsUninstall(id, places, isLast);
 }
 
 /** A service that somebody made by hand is somebody's: it is not even stopped. Windows has no file to look at. */
