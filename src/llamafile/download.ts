@@ -83,9 +83,9 @@ async function fetchWhole(model: Model & { readonly url: string }, part: PartFil
       failures = size - mark >= PROGRESS_BYTES ? 1 : failures + 1;
       mark = Math.max(mark, size);
       if (failures >= triesMax) {
-        throw new CommandError(
-          `${error.message}; given up after ${triesMax} tries. ${showBytes(size)} are kept, and 'modelrelay llamafile download ${model.slug}' goes on from there`,
-        );
+        const kept = `${showBytes(size)} are kept, and 'modelrelay llamafile download ${model.slug}' goes on from there`;
+        const tries = triesMax === 1 ? "the first try" : `${triesMax} tries`;
+        throw new CommandError(`${error.message}; given up after ${tries}${size === 0 ? "" : `. ${kept}`}`);
       }
       const waitMs = error.retryAfterMs ?? Math.min(world.backoffMs * 2 ** (failures - 1), BACKOFF_MAX_MS);
       observer.onNews(`${error.message}; trying again in ${showDuration(waitMs)}`);

@@ -4,6 +4,7 @@ import { CommandError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { VERSION } from "../base/version.ts";
 import { mayRedirect, pastProxy } from "./safe-url.ts";
+import { connectionCode, distrust } from "./unreachable.ts";
 
 export interface FetchLimits {
   readonly timeoutMs: number;
@@ -30,20 +31,14 @@ export async function fetchText(url: URL, limits: FetchLimits): Promise<{ readon
   } catch (error) {
     if (limits.signal.aborted || error instanceof CommandError) throw error;
     if (signal.aborted) throw new CommandError(`${url.host} did not answer in ${limits.timeoutMs / 1000} s`);
-    const code = error instanceof Error && "code" in error ? String(error.code) : "no connection";
-    throw new CommandError(`${url.host} cannot be reached (${printable(code)})`);
+    throw new CommandError(`${url.host} broke off its answer (${connectionCode(error)})`);
   }
 }
 
 async function follow(url: URL, signal: AbortSignal): Promise<Response> {
   let at = url;
   for (let hops = 0; hops <= REDIRECTS_MAX; hops++) {
-    const response = await fetch(at.href, {
-      redirect: "manual",
-      signal,
-      ...pastProxy(at),
-      headers: { "user-agent": `modelrelay/${VERSION}` },
-    });
+    const response = await fetchOnce(at, signal);
     if (response.status < 300 || response.status > 399) return response;
     await response.body?.cancel();
     const to = URL.parse(response.headers.get("location") ?? "", at.href);
@@ -52,6 +47,18 @@ async function follow(url: URL, signal: AbortSignal): Promise<Response> {
     at = to;
   }
   throw new CommandError(`${url.href} leads from one place to the next and nowhere (more than ${REDIRECTS_MAX} redirects)`);
+}
+
+/** Each hop may be another host. */
+async function fetchOnce(url: URL, signal: AbortSignal): Promise<Response> {
+  const headers = { "user-agent": `modelrelay/${VERSION}` };
+  try {
+    return await fetch(url.href, { redirect: "manual", signal, headers, ...pastProxy(url) });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const code = connectionCode(error);
+    throw distrust(url, code) ?? new CommandError(`${url.host} cannot be reached (${code})`);
+  }
 }
 
 async function readBounded(url: URL, response: Response): Promise<string> {

@@ -3,6 +3,7 @@ import { CommandError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { VERSION } from "../base/version.ts";
 import { mayRedirect, pastProxy } from "./safe-url.ts";
+import { connectionCode, distrust } from "./unreachable.ts";
 
 export interface Answer {
   readonly response: Response;
@@ -65,13 +66,8 @@ async function fetchOnce(url: URL, headers: Readonly<Record<string, string>>, si
     return await fetch(url.href, init);
   } catch (error) {
     if (signal.aborted) throw error;
-    const code = error instanceof Error && "code" in error ? String(error.code) : "no connection";
-    if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code)) {
-      throw new CommandError(
-        `the certificate of ${url.host} is not trusted (${printable(code)}); NODE_EXTRA_CA_CERTS=PATH names one that vouches for it`,
-      );
-    }
-    throw new TransferHiccup(`${url.host} cannot be reached (${printable(code)})`);
+    const code = connectionCode(error);
+    throw distrust(url, code) ?? new TransferHiccup(`${url.host} cannot be reached (${code})`);
   }
 }
 

@@ -161,6 +161,21 @@ test("[J8] over https the CA of --tls-ca is trusted and no other", async () => {
   }
 });
 
+test("[J8] a certificate that has run out is not mended by another CA, and that is not advised", async () => {
+  using certificates = makeCertificates();
+  const { certFile, keyFile } = certificates.issue("relay", { days: -1 });
+  const tls = { cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, tls, fetch: () => new Response("") });
+  try {
+    const words = ["bench", "--url", `https://localhost:${server.port}`, "--tls-ca", certificates.caFile, "--model", "m", ...QUICK];
+    const { code, err } = await runCli(words);
+    expect(err).toMatch(/ is not trusted \(CERT_HAS_EXPIRED\); renew it at the relay/);
+    expect(code).toBe(1);
+  } finally {
+    await server.stop(true);
+  }
+});
+
 test("[J10] SIGINT hangs up, prints what was measured and ends with 130", async () => {
   let arrived = 0;
   await using backend = startFakeBackend((exchange) => (++arrived <= 5 ? sse(CHAT) : hangMidStream(CHAT.slice(0, 2)))(exchange));

@@ -7,6 +7,7 @@ import { type Downloaded, downloadModel } from "../../src/llamafile/download.ts"
 import { checkRoom, freeBytes } from "../../src/llamafile/disk.ts";
 import { mayRedirect } from "../../src/llamafile/safe-url.ts";
 import { TerminalCli } from "../cli/terminal-cli.ts";
+import { makeCertificates } from "../security/certificates.ts";
 import { failureOf, until } from "../support/until.ts";
 import { fileOf, redirects, says, serves, sha256, startFileServer, type FileServer } from "./file-server.ts";
 import { catalogueOf, entryOf, Scene } from "./scene.ts";
@@ -275,6 +276,40 @@ test("[F4] a terminal shows how far it is, how fast and how long it will take, u
   expect(await loading.exit()).toBe(130);
   expect(loading.written).toContain("m: stopped. What is here is kept");
 }, 40_000);
+
+test.each([
+  ["nobody here vouches for", {}, "NODE_EXTRA_CA_CERTS=PATH names one that vouches for it"],
+  ["is for another host", { altNames: "DNS:elsewhere.example" }, "whoever answers there is somebody else"],
+  ["has run out", { days: -1 }, "put the clock of this machine right"],
+])(
+  "[F7] a certificate that %s is final, of a download and of a catalogue, and is told with what to do",
+  async (_what, terms, advice) => {
+    await using scene = new Scene();
+    using certificates = makeCertificates();
+    const { certFile, keyFile } = certificates.issue("files", terms);
+    const tls = { cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
+    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, tls, fetch: () => new Response("") });
+    // Who is trusted is settled when a process starts.
+    if ("altNames" in terms || "days" in terms) scene.env = { NODE_EXTRA_CA_CERTS: certificates.caFile };
+    try {
+      const url = `https://localhost:${server.port}`;
+      mkdirSync(scene.home.root, { recursive: true });
+      writeFileSync(scene.home.catalogue, catalogueOf(entryOf("m", `${url}/m`, SIZE)));
+      for (const words of [
+        ["download", "m", "--retry-delay", "0"],
+        ["update-catalog", "--url", `${url}/c.json`],
+      ]) {
+        const { code, err } = await scene.run(...words);
+        expect(err).toMatch(/^modelrelay: the certificate of localhost:\d+ is not trusted \([A-Z_]+\); /);
+        expect(err).toContain(advice);
+        expect(code).toBe(1);
+      }
+    } finally {
+      await server.stop(true);
+    }
+  },
+  20_000,
+);
 
 test("[F6] a proxy that is set for others is not asked for what is on this machine", async () => {
   await using scene = new Scene();

@@ -1,5 +1,6 @@
 // Where a load goes and what it sends: the address, the credential, and the model, which is asked for when none is named.
 import * as v from "valibot";
+import { certificateTrouble } from "../../base/certificate-trouble.ts";
 import { CommandError } from "../../base/errors.ts";
 import { printable } from "../../base/printable.ts";
 import { APIS, complaintOf, fieldsOf } from "../../load/apis.ts";
@@ -9,7 +10,7 @@ import { HttpClient } from "../../load/http-client.ts";
 import type { CommandWorld } from "../commands.ts";
 import type { Parsed } from "../options/parse.ts";
 import { resolveSecret, warnOfSecretFlag } from "../options/secrets.ts";
-import { askRelay, readJson, relayDoor, type RelayDoor } from "../relay/client.ts";
+import { askRelay, CERTIFICATE_FIXES, readJson, relayDoor, type RelayDoor } from "../relay/client.ts";
 import { draftBodies, finishBody, lacksModel } from "./bodies.ts";
 import type { BENCH_OPTIONS } from "./options.ts";
 
@@ -81,9 +82,8 @@ async function tryConnection(endpoint: Endpoint, base: string, { clock }: Comman
 /** 1. a certificate  2. something else about TLS  3. nobody there */
 function explainNoConnection(base: string, failure: string): string {
   const code = failure.split(" ")[1] ?? "";
-  if (/CERT|SELF_SIGNED|ISSUER|ALTNAME|LEAF/.test(code)) {
-    return `the certificate of ${base} is not trusted (${code}); --tls-ca PATH names the CA that signed it`; // (1)
-  }
+  const trouble = certificateTrouble(code);
+  if (trouble !== null) return `the certificate of ${base} is not trusted (${code}); ${CERTIFICATE_FIXES[trouble]}`; // (1)
   if (failure.startsWith("tls ")) return `${base} does not speak TLS as it should (${code}); is it http:// rather than https://?`; // (2)
   return `${base} cannot be reached (${code}). Is it running? --url gives another address`; // (3)
 }

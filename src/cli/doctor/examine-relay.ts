@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { CLOSE } from "../../protocol/close.ts";
 import { readBodyJson } from "../../base/bounded-body.ts";
+import { certificateTrouble } from "../../base/certificate-trouble.ts";
 import { printable } from "../../base/printable.ts";
 import { VERSION } from "../../base/version.ts";
 import { explainEnd } from "../../worker/explain.ts";
@@ -124,12 +125,17 @@ async function examineCertificate({ url, proxy, tlsCa, nowUnixMs }: RelayPlace, 
   }
 }
 
-/** The same distinctions as the worker's own log makes. */
+/** The same distinctions as the worker's own log makes. What the runtime has no name for is one that nobody vouches for, too. */
 function fixCertificate(code: string): string {
-  if (/EXPIRED|NOT_YET_VALID/.test(code)) return "renew it at the relay (--tls-cert), or put this machine's clock right";
-  if (/ALTNAME/.test(code)) return "write the relay in --proxy-url by a name that its certificate has";
-  return "give the CA that signed it: --tls-ca FILE, or the variable TLS_CA";
+  return CERTIFICATE_FIXES[certificateTrouble(code) ?? "untrusted"];
 }
+
+/** Of a relay that is named by `--proxy-url`. */
+const CERTIFICATE_FIXES = {
+  expired: "renew it at the relay (--tls-cert), or put this machine's clock right",
+  misnamed: "write the relay in --proxy-url by a name that its certificate has",
+  untrusted: "give the CA that signed it: --tls-ca FILE, or the variable TLS_CA",
+} as const;
 
 async function examineHealth(place: RelayPlace, say: Say): Promise<boolean> {
   const base = httpBase(place.url);

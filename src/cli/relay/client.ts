@@ -1,6 +1,7 @@
 // Asks a running relay, and turns whatever goes wrong into one line that says what to do.
 import * as v from "valibot";
 import { readBodyJson } from "../../base/bounded-body.ts";
+import { certificateTrouble } from "../../base/certificate-trouble.ts";
 import { CommandError, UsageError } from "../../base/errors.ts";
 import { printable } from "../../base/printable.ts";
 import { proxyFor, relayAddress } from "../../worker/relay-address.ts";
@@ -137,11 +138,10 @@ export async function problemOf(door: RelayDoor, response: Response): Promise<Co
 /**
  * 1. no answer in time
  * 2. no TLS there, or only TLS
- * 3. a certificate that has run out, or is for another name
- * 4. one that nobody here vouches for
- * 5. no such name
- * 6. somebody there who speaks no HTTP, or expects TLS
- * 7. nobody there
+ * 3. a certificate that has run out, is for another name, or has nobody here to vouch for it
+ * 4. no such name
+ * 5. somebody there who speaks no HTTP, or expects TLS
+ * 6. nobody there
  */
 function explainSilence({ base, timeoutMs }: RelayDoor, error: unknown): string {
   if (isTimeout(error)) {
@@ -149,16 +149,21 @@ function explainSilence({ base, timeoutMs }: RelayDoor, error: unknown): string 
   }
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (/EPROTO|WRONG_VERSION_NUMBER/.test(code)) return `${base} speaks no TLS; give its address with http://`; // (2)
-  const untrusted = `the certificate of ${base} is not trusted (${printable(code)})`;
-  if (/EXPIRED|NOT_YET_VALID/.test(code)) return `${untrusted}; renew it at the relay, or put the clocks right`; // (3)
-  if (/ALTNAME/.test(code)) return `${untrusted}; --url has to name the relay as its certificate does`; // (3)
-  if (/CERT|SELF_SIGNED|ISSUER|VERIFY/.test(code)) return `${untrusted}; --tls-ca PATH names the CA that signed it`; // (4)
-  if (code === "ENOTFOUND") return `the relay at ${base} cannot be reached: there is no host of this name; --url gives another address`; // (5)
+  const trouble = certificateTrouble(code);
+  if (trouble !== null) return `the certificate of ${base} is not trusted (${printable(code)}); ${CERTIFICATE_FIXES[trouble]}`; // (3)
+  if (code === "ENOTFOUND") return `the relay at ${base} cannot be reached: there is no host of this name; --url gives another address`; // (4)
   if (code === "ECONNRESET") {
-    return `${base} closed the connection without an answer. Is it a relay? --url gives another address, with https:// where it has a certificate`; // (6)
+    return `${base} closed the connection without an answer. Is it a relay? --url gives another address, with https:// where it has a certificate`; // (5)
   }
-  return `the relay at ${base} cannot be reached: no connection. Is it running? --url gives another address, with https:// where it has a certificate`; // (7)
+  return `the relay at ${base} cannot be reached: no connection. Is it running? --url gives another address, with https:// where it has a certificate`; // (6)
 }
+
+/** Of a relay that is named by `--url`. */
+export const CERTIFICATE_FIXES = {
+  expired: "renew it at the relay, or put the clocks right",
+  misnamed: "--url has to name the relay as its certificate does",
+  untrusted: "--tls-ca PATH names the CA that signed it",
+} as const;
 
 function isTimeout(error: unknown): boolean {
   return error instanceof Error && error.name === "TimeoutError";
