@@ -62,6 +62,16 @@ test("[G4] [G5] what a config file names has room in the definition too: its por
   }
 });
 
+test("[G4] a worker is called as its service is, unless it is given a name of its own", () => {
+  const path = fileOf("named-secret", SECRET);
+  const flagsOf = (more: readonly string[], env: Environment = {}) =>
+    requestOf("work", ["--worker-secret-file", path, ...more], env).flags.filter((flag) => flag.startsWith("--worker-name"));
+  expect(flagsOf(["--name", "gpu0"])).toEqual(["--worker-name=gpu0"]);
+  expect(flagsOf(["--name", "gpu0", "--worker-name", "attic"])).toEqual(["--worker-name=attic"]);
+  expect(flagsOf(["--name", "gpu0"], { WORKER_NAME: "cellar" })).toEqual(["--worker-name=cellar"]);
+  expect(flagsOf([])).toEqual([]);
+});
+
 test("[G5] a certificate that everybody may read stays where it is, any other is handed over together with its key", () => {
   const path = fileOf("tls-secret", SECRET);
   const [cert, key] = ["/etc/relay/relay.crt", "/etc/relay/relay.key"];

@@ -45,7 +45,7 @@ export function readInstallRequest(role: Role, args: readonly string[], world: R
   const flags: string[] = [];
   const secrets: Secret[] = [];
   const paths = new Map<string, string>();
-  for (const { option, text } of handedOn(role, roleFlags, env)) {
+  for (const { option, text } of handedOn(role, withName(role, roleFlags, choices.name, env), env)) {
     if (!isOneLine(text)) throw new UsageError(`--${option.flag}: ${quote(text)} has a character that no service's definition can hold`);
     if (option.kind.shape === "secret") {
       secrets.push({ flag: option.flag, variable: option.variables[0]!, fileFlag: fileFlagOf(option, table), value: text });
@@ -58,6 +58,12 @@ export function readInstallRequest(role: Role, args: readonly string[], world: R
   // Variables are read more leniently than flags; what has become a flag must not be what the service refuses.
   parseOptions(role, table, flags, {});
   return { service: { role, name: choices.name, program, flags, ...roomOf(paths, world), secrets, ...checked }, choices };
+}
+
+/** Of several workers each is called as its service is, unless it is given a name of its own. */
+function withName(role: Role, flags: readonly string[], name: string | null, env: Environment): readonly string[] {
+  if (role === "serve" || name === null) return flags;
+  return parseOptions("work", WORK_OPTIONS, flags, env).origins.workerName.kind === "default" ? [...flags, `--worker-name=${name}`] : flags;
 }
 
 interface HandedOn {
