@@ -23,22 +23,25 @@ async function tryAt(answer: Answer, signal = new AbortController().signal): Pro
   }
 }
 
-test("[K23] the answer is printed as it comes, comments and thoughts included in the right way", async () => {
-  const thought = `data: ${JSON.stringify({ choices: [{ delta: { reasoning_content: "Hmm. " } }] })}\n\n`;
-  const { result, printed } = await tryAt(
-    sse([": queued, position 1\n\n", thought, delta("Hel"), delta("lo\nyou\u001b[2J"), DONE], { slicing: 3 }),
-  );
-  expect(printed).toBe("Hmm. Hello\nyou\\u001b[2J");
-  expect(result).toMatchObject({ kind: "answered", pieces: 3 });
-});
+test.each([{ reasoning_content: "Hmm. " }, { reasoning: "Hmm. " }, { content: "", reasoning_content: "Hmm. " }])(
+  "[K23] the answer is printed as it comes, comments and thoughts included in the right way: %p",
+  async (thinking) => {
+    const thought = `data: ${JSON.stringify({ choices: [{ delta: thinking }] })}\n\n`;
+    const { result, printed } = await tryAt(
+      sse([": queued, position 1\n\n", thought, delta("Hel"), delta("lo\nyou\u001b[2J"), DONE], { slicing: 3 }),
+    );
+    expect(printed).toBe("Hmm. Hello\nyou\\u001b[2J");
+    expect(result).toMatchObject({ kind: "answered", pieces: 3 });
+  },
+);
 
 test.each<[string, Answer, string]>([
   ["a refusal", unary(404, '{"error":{"message":"No worker offers this model."}}'), "404 No worker offers this model."],
   ["an error in the stream", sse([delta("a"), 'data: {"error":{"message":"broke off"}}\n\n']), "broke off"],
   ["an answer without its end", sse([delta("a")]), "the answer ended before it was complete"],
-  ["an empty answer", sse([DONE]), "the answer ended before it was complete"],
+  ["an empty answer", sse([DONE]), "the answer ended without a word"],
 ])("[K23] %s is a failure with its reason", async (_what, answer, reason) => {
-  expect((await tryAt(answer)).result).toEqual({ kind: "failed", reason });
+  expect((await tryAt(answer)).result).toMatchObject({ kind: "failed", reason });
 });
 
 test("[K23] a stop signal ends it", async () => {

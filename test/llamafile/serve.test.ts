@@ -92,7 +92,7 @@ test(
     scene.env = { WORKER_SECRET: SECRET, PROXY_URL: relay.url };
     expect((await scene.run("serve", "mine")).code).toBe(0);
     const none = await scene.run("test", "mine");
-    expect(none.err).toMatch(/through the relay: failed: \S+ answered 401: .*; give a key of the relay with --api-key-file PATH/);
+    expect(none.err).toMatch(/through the relay: failed: \S+ answered 401 .*; give a key of the relay with --api-key-file PATH/);
     const wrong = await scene.run("test", "mine", "--api-key", "mr-not-this-one");
     expect(wrong.err).toContain("; give another key of the relay with --api-key-file PATH");
     expect([none.code, wrong.code]).toEqual([1, 1]);

@@ -1,21 +1,12 @@
 // One streamed chat request to a relay over real HTTP, shown as it comes: the proof that everything is connected.
 import * as v from "valibot";
-import { readBodyText } from "../../base/bounded-body.ts";
 import type { Clock } from "../../base/clock.ts";
 import { printable } from "../../base/printable.ts";
+import { type AskedModel, ErrorBody, type FailedTry, failureOf, postTo, refusalOf } from "./ask-model.ts";
 
-interface TryOut {
-  /** Without a trailing slash and without `/v1`. */
-  readonly baseUrl: string;
-  readonly model: string;
-  readonly prompt: string;
-  readonly signal: AbortSignal;
+interface TryOut extends AskedModel {
   /** ANSWER_MAX_TOKENS when not given. */
   readonly maxTokens?: number;
-  /** A client's key. */
-  readonly apiKey?: string | null;
-  /** How the server is reached: a proxy, a CA of its own; directly when not given. */
-  readonly reach?: Pick<BunFetchRequestInit, "proxy" | "tls">;
 }
 
 interface TryOutWorld {
@@ -25,7 +16,7 @@ interface TryOutWorld {
 
 export type TryOutResult =
   | { readonly kind: "answered"; readonly firstTokenMs: number; readonly totalMs: number; readonly pieces: number }
-  | { readonly kind: "failed"; readonly reason: string };
+  | FailedTry;
 
 /** Never throws: whatever goes wrong is the result. */
 export async function tryOut(asked: TryOut, { clock, print }: TryOutWorld): Promise<TryOutResult> {
@@ -34,7 +25,7 @@ export async function tryOut(asked: TryOut, { clock, print }: TryOutWorld): Prom
   let pieces = 0;
   try {
     const response = await ask(asked);
-    if (response.status !== 200) return { kind: "failed", reason: await describeRefusal(response) };
+    if (response.status !== 200) return await refusalOf(response);
     if (/\bjson\b/.test(response.headers.get("content-type") ?? ""))
       return { kind: "failed", reason: "it answered whole, not as a stream" };
     let isComplete = false;
@@ -49,10 +40,11 @@ export async function tryOut(asked: TryOut, { clock, print }: TryOutWorld): Prom
       pieces++;
       print(withoutControls(text));
     }
-    if (!isComplete || firstTokenMs === null) return { kind: "failed", reason: "the answer ended before it was complete" };
+    if (!isComplete) return { kind: "failed", reason: "the answer ended before it was complete" };
+    if (firstTokenMs === null) return { kind: "failed", reason: "the answer ended without a word" };
     return { kind: "answered", firstTokenMs, totalMs: clock.nowMs() - startMs, pieces };
   } catch (error) {
-    return { kind: "failed", reason: asked.signal.aborted ? "stopped" : printable(error instanceof Error ? error.message : String(error)) };
+    return failureOf(error, asked);
   }
 }
 
@@ -66,7 +58,6 @@ export function describeTimings({ firstTokenMs, totalMs, pieces }: Extract<TryOu
 // Enough for a sentence even of a model that thinks first.
 const ANSWER_MAX_TOKENS = 512;
 
-const ErrorBody = v.object({ message: v.string() });
 const ChatEvent = v.object({
   error: v.optional(ErrorBody),
   choices: v.optional(
@@ -80,52 +71,38 @@ const ChatEvent = v.object({
   ),
 });
 
-async function ask({
-  baseUrl,
-  model,
-  prompt,
-  signal,
-  maxTokens = ANSWER_MAX_TOKENS,
-  apiKey = null,
-  reach = { proxy: false },
-}: TryOut): Promise<Response> {
-  return await fetch(`${baseUrl}/v1/chat/completions`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }) },
-    body: JSON.stringify({ model, stream: true, max_tokens: maxTokens, messages: [{ role: "user", content: prompt }] }),
-    signal,
-    // A worker follows none either, and what is asked is meant for this server.
-    redirect: "manual",
-    // The relay's own deadlines end it; a cold model may take minutes to load.
-    timeout: false,
-    ...reach,
-  });
+async function ask({ maxTokens = ANSWER_MAX_TOKENS, ...asked }: TryOut): Promise<Response> {
+  const { model, prompt } = asked;
+  const body = { model, stream: true, max_tokens: maxTokens, messages: [{ role: "user", content: prompt }] };
+  return await postTo(asked, "/v1/chat/completions", body);
 }
 
-/** What a model thinks aloud is shown too: it is what one waits for. */
+/** What a model thinks aloud is shown too: it is what one waits for. Servers have different names for it. */
 function spokenText({ choices }: v.InferOutput<typeof ChatEvent>): string {
   const delta = choices?.[0]?.delta;
-  return delta?.content ?? delta?.reasoning_content ?? delta?.reasoning ?? "";
+  const texts = [delta?.content, delta?.reasoning_content, delta?.reasoning];
+  return texts.find((text) => text !== undefined && text !== null && text !== "") ?? "";
 }
 
 // No model says so much at once.
 const LINE_MAX_CHARS = 1024 ** 2;
 
+// No model that is asked for so few tokens says so much.
+const ANSWER_MAX_BYTES = 16 * 1024 ** 2;
+
 /** The `data` of each event; comments and other fields are passed over. */
 async function* sseData(response: Response): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";
+  let bytesLeft = ANSWER_MAX_BYTES;
   for await (const bytes of response.body ?? []) {
+    bytesLeft -= bytes.length;
+    if (bytesLeft < 0) throw new Error("the answer is too long to be one");
     const lines = (rest + decoder.decode(bytes, { stream: true })).split(/\r?\n/);
     rest = lines.pop() ?? "";
     if (rest.length > LINE_MAX_CHARS) throw new Error("a line of the answer has no end");
     for (const line of lines) if (line.startsWith("data:")) yield line.slice("data:".length).trim();
   }
-}
-
-async function describeRefusal(response: Response): Promise<string> {
-  const body = v.safeParse(v.object({ error: ErrorBody }), parseJson(await readBodyText(response)));
-  return `${response.status} ${body.success ? printable(body.output.error.message) : ""}`.trim();
 }
 
 function parseJson(text: string): unknown {
