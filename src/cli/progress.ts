@@ -1,6 +1,8 @@
 // A progress bar in one line of the terminal: what is done, how fast, and how long it may still take. Shown to people only.
 import { isatty } from "node:tty";
 import type { Clock, Timer } from "../base/clock.ts";
+import { showDuration } from "../base/quantity.ts";
+import { cutLine } from "./columns.ts";
 
 /** Where it is drawn: usually the standard error output. */
 export interface ProgressTerminal {
@@ -81,21 +83,18 @@ export function renderProgress(terms: Omit<ProgressTerms, "state">, state: Progr
     shareDone === null ? "" : `${Math.floor(shareDone * 100)}%`.padStart(4),
     amount,
     rate === null ? "" : showRate(rate),
-    total === null || rate === null || rate <= 0 || done >= total ? "" : `${showDuration((total - done) / rate)} left`,
+    total === null || rate === null || rate <= 0 || done >= total ? "" : `${timeLeft((total - done) / rate)} left`,
     note ?? "",
   ].filter((word) => word !== "");
   const text = words.join("  ");
   const barChars = Math.min(BAR_MAX_CHARS, width - Bun.stringWidth(`${label} [] ${text}`));
   const bar = shareDone === null || barChars < BAR_MIN_CHARS ? "" : `[${barOf(shareDone, barChars)}] `;
-  return cut(`${label} ${bar}${text}`, width);
+  return cutLine(`${label} ${bar}${text}`, width);
 }
 
-/** `8s`, `2m05s`, `1h02m`. */
-export function showDuration(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  if (whole < 60) return `${whole}s`;
-  if (whole < 3_600) return `${Math.floor(whole / 60)}m${twoDigits(whole % 60)}s`;
-  return whole < 360_000 ? `${Math.floor(whole / 3_600)}h${twoDigits(Math.floor((whole % 3_600) / 60))}m` : "long";
+/** The last second is over when all is done, and not before. */
+function timeLeft(seconds: number): string {
+  return showDuration(Math.ceil(seconds) * 1000);
 }
 
 function ratePerSecond(seen: readonly { readonly atMs: number; readonly done: number }[]): number | null {
@@ -106,18 +105,4 @@ function ratePerSecond(seen: readonly { readonly atMs: number; readonly done: nu
 function barOf(shareDone: number, chars: number): string {
   const full = Math.floor(shareDone * chars);
   return "=".repeat(full) + (full < chars ? ">" : "") + " ".repeat(Math.max(0, chars - full - 1));
-}
-
-function twoDigits(value: number): string {
-  return String(value).padStart(2, "0");
-}
-
-function cut(text: string, width: number): string {
-  if (Bun.stringWidth(text) <= width) return text;
-  let kept = "";
-  for (const character of text) {
-    if (Bun.stringWidth(kept + character) > width) break;
-    kept += character;
-  }
-  return kept;
 }

@@ -4,7 +4,7 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CommandError } from "../base/errors.ts";
 import { fileTrouble } from "../base/file-trouble.ts";
-import { showBytes } from "./quantity.ts";
+import { showBytes } from "../base/quantity.ts";
 import { reasonOf } from "./reason.ts";
 
 /** Bytes that this user may still write there. */

@@ -8,7 +8,7 @@ import { ensureDirectory, type Home } from "./home.ts";
 import { type Model, modelPath, sizeHere } from "./library.ts";
 import { tryLock } from "./lock.ts";
 import { PartFile, type PartOrigin } from "./part-file.ts";
-import { showBytes, showDuration } from "./quantity.ts";
+import { showBytes, showDuration } from "../base/quantity.ts";
 import { reasonOf } from "./reason.ts";
 import { pause } from "./readiness.ts";
 import { requestFile, TransferHiccup } from "./transfer.ts";

@@ -3,7 +3,7 @@ import { unreachable } from "../base/assert.ts";
 import { WINDOWS_EXECUTABLE_MAX_BYTES } from "./executable.ts";
 import type { Model } from "./library.ts";
 import { type Machine, vramOf } from "./machine.ts";
-import { showBytes } from "./quantity.ts";
+import { showBytes } from "../base/quantity.ts";
 
 /** Where a model would run; `no` has the reason. */
 export type Fit =

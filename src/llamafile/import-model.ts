@@ -14,7 +14,7 @@ import { ensureDirectory, type Home } from "./home.ts";
 import { changeImports, fileTakenBy, type Model, modelPath, readLibrary, sizeHere } from "./library.ts";
 import { tryLock } from "./lock.ts";
 import { PartFile } from "./part-file.ts";
-import { showBytes } from "./quantity.ts";
+import { showBytes } from "../base/quantity.ts";
 import { reasonOf } from "./reason.ts";
 
 export interface ImportWish {

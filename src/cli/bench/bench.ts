@@ -1,4 +1,5 @@
 // `modelrelay bench`: a load test of any OpenAI-compatible endpoint.
+import { showDuration } from "../../base/quantity.ts";
 import { type LoadPlan, type RunningLoad, startLoad } from "../../load/load.ts";
 import { APIS } from "../../load/apis.ts";
 import { HttpClient } from "../../load/http-client.ts";
@@ -6,7 +7,7 @@ import { Tally } from "../../load/tally.ts";
 import type { CommandBody, CommandWorld } from "../commands.ts";
 import type { OptionValues } from "../options/option.ts";
 import { parseOptions } from "../options/parse.ts";
-import { processTerminal, type RunningProgress, showDuration, startProgress } from "../progress.ts";
+import { processTerminal, type RunningProgress, startProgress } from "../progress.ts";
 import { listenForStopSignals } from "../stop-signals.ts";
 import { BENCH_OPTIONS, CONCURRENCY_FALLBACK, CONCURRENCY_FALLBACK_AT_RATE, REQUESTS_FALLBACK } from "./options.ts";
 import { reportOf } from "./report.ts";
@@ -86,6 +87,6 @@ function showProgress(plan: LoadPlan, load: RunningLoad, tally: Tally, { clock, 
     const done = startedMs === null ? 0 : Math.min(total, (clock.nowMs() - startedMs) / 1000);
     return { done, total, note: startedMs === null ? "warming up" : `${load.done()} requests  ${failed()}`.trimEnd() };
   };
-  const show = (secs: number): string => showDuration(Math.floor(secs));
+  const show = (secs: number): string => showDuration(Math.floor(secs) * 1000);
   return startProgress({ label: "bench", state, show, showRate: () => "" }, terminal, clock);
 }

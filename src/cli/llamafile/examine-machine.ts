@@ -8,7 +8,7 @@ import { freeBytes } from "../../llamafile/disk.ts";
 import { ensureDirectory, type Home } from "../../llamafile/home.ts";
 import { readCatalogue, readLibrary, sizeHere } from "../../llamafile/library.ts";
 import { type Machine, readMachine, thisWorld } from "../../llamafile/machine.ts";
-import { showBytes } from "../../llamafile/quantity.ts";
+import { showBytes } from "../../base/quantity.ts";
 import { reasonOf } from "../../llamafile/reason.ts";
 import { failed, ok, type Outcome, warning } from "../doctor/finding.ts";
 

@@ -1,6 +1,6 @@
 // `modelrelay llamafile download`: one model after the other; what is here already stays as it is.
 import type { CommandBody } from "../../commands.ts";
-import { showBytes } from "../../../llamafile/quantity.ts";
+import { showBytes } from "../../../base/quantity.ts";
 import { getModel } from "./get-model.ts";
 import { Interrupted } from "./interrupted.ts";
 import { FETCH_OPTIONS } from "../options.ts";

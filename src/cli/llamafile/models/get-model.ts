@@ -4,7 +4,7 @@ import { CommandError } from "../../../base/errors.ts";
 import { type Downloaded, downloadModel } from "../../../llamafile/download.ts";
 import type { Home } from "../../../llamafile/home.ts";
 import { type Model, modelPath, sizeHere } from "../../../llamafile/library.ts";
-import { showBytes } from "../../../llamafile/quantity.ts";
+import { showBytes } from "../../../base/quantity.ts";
 import { reasonOf } from "../../../llamafile/reason.ts";
 import type { CommandWorld } from "../../commands.ts";
 import type { OptionValues } from "../../options/option.ts";

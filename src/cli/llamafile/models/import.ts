@@ -1,6 +1,6 @@
 // `modelrelay llamafile import`: a llamafile that somebody has becomes a model like the others.
 import { importModel, type Imported } from "../../../llamafile/import-model.ts";
-import { showBytes } from "../../../llamafile/quantity.ts";
+import { showBytes } from "../../../base/quantity.ts";
 import type { CommandBody } from "../../commands.ts";
 import { IMPORT_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";

@@ -4,7 +4,7 @@ import { printable, quote } from "../../../base/printable.ts";
 import { fitOf, showFit } from "../../../llamafile/fit.ts";
 import { IMPORTED_TAG, type Model, readLibrary, sizeHere } from "../../../llamafile/library.ts";
 import { readMachine, thisWorld } from "../../../llamafile/machine.ts";
-import { showBytes } from "../../../llamafile/quantity.ts";
+import { showBytes } from "../../../base/quantity.ts";
 import { statusNow } from "../../../llamafile/run-state.ts";
 import { type Column, outputWidth, renderTable } from "../../columns.ts";
 import type { CommandBody } from "../../commands.ts";

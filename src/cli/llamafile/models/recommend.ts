@@ -2,7 +2,7 @@
 import { recommend as recommendFor } from "../../../llamafile/fit.ts";
 import { readLibrary } from "../../../llamafile/library.ts";
 import { type Machine, readMachine, thisWorld } from "../../../llamafile/machine.ts";
-import { showBytes } from "../../../llamafile/quantity.ts";
+import { showBytes } from "../../../base/quantity.ts";
 import { type Column, outputWidth, renderTable } from "../../columns.ts";
 import type { CommandBody } from "../../commands.ts";
 import type { OptionValues } from "../../options/option.ts";

@@ -5,7 +5,7 @@ import { CommandError, UsageError } from "../../../base/errors.ts";
 import { changeImports, type Model, modelPath, readImports, sizeHere } from "../../../llamafile/library.ts";
 import type { Home } from "../../../llamafile/home.ts";
 import { tryLock } from "../../../llamafile/lock.ts";
-import { showBytes } from "../../../llamafile/quantity.ts";
+import { showBytes } from "../../../base/quantity.ts";
 import { isUp, removeRunState, statusNow } from "../../../llamafile/run-state.ts";
 import type { CommandBody } from "../../commands.ts";
 import { removeFile } from "./get-model.ts";

@@ -6,7 +6,7 @@ import { printableLines } from "../../../base/printable.ts";
 import { startChild } from "../../../llamafile/child.ts";
 import { ensureDirectory } from "../../../llamafile/home.ts";
 import { logPath, readTail } from "../../../llamafile/log-file.ts";
-import { showDuration } from "../../../llamafile/quantity.ts";
+import { showDuration } from "../../../base/quantity.ts";
 import { modelUrl, readRunState, type RunState } from "../../../llamafile/run-state.ts";
 import type { CommandWorld } from "../../commands.ts";
 import { keeperCommand, type StartWishes } from "./start-wishes.ts";

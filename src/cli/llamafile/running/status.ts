@@ -1,5 +1,5 @@
 // `modelrelay llamafile status`: what was started, and how it does.
-import { showDuration } from "../../../llamafile/quantity.ts";
+import { showDuration } from "../../../base/quantity.ts";
 import { isUp, modelUrl, type RunStatus, slugsWithState, statusNow } from "../../../llamafile/run-state.ts";
 import { type Column, outputWidth, renderTable } from "../../columns.ts";
 import type { CommandBody } from "../../commands.ts";

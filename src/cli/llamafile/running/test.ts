@@ -2,7 +2,7 @@
 import { certificateTrouble } from "../../../base/certificate-trouble.ts";
 import { CommandError } from "../../../base/errors.ts";
 import { printable } from "../../../base/printable.ts";
-import { showDuration } from "../../../llamafile/quantity.ts";
+import { showDuration } from "../../../base/quantity.ts";
 import { readLibrary } from "../../../llamafile/library.ts";
 import { isUp, modelUrl, statusNow } from "../../../llamafile/run-state.ts";
 import type { CommandBody, CommandWorld } from "../../commands.ts";
