@@ -1,4 +1,5 @@
 // Decides whether the repository is in order: `bun run check`, or only some steps of it: `bun scripts/check.ts lint types`.
+import { join } from "node:path";
 
 interface Step {
   readonly name: string;
@@ -41,7 +42,7 @@ async function main(wanted: readonly string[]): Promise<number> {
 }
 
 async function run(step: Step): Promise<boolean> {
-  const root = new URL("..", import.meta.url).pathname;
+  const root = join(import.meta.dir, "..");
   const child = Bun.spawn([process.execPath, ...step.command], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
   return (await child.exited) === 0;
 }

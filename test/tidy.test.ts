@@ -113,6 +113,11 @@ test("only main.ts ends the process", () => {
   expect(pathsOf(wrong)).toEqual([]);
 });
 
+test("no file's path is taken from a URL, where a space is %20 and a drive has a slash before it", () => {
+  const wrong = typescript.filter((file) => /\bimport\.meta\.url\b[^;]*\.pathname/.test(file.text) && file.path !== "test/tidy.test.ts");
+  expect(pathsOf(wrong)).toEqual([]);
+});
+
 test("no test sleeps", () => {
   const sleeping = /\b(setTimeout|setInterval|Bun\.sleep|Bun\.sleepSync|sleepSync)\(|"(node:)?timers\/promises"/;
   const wrong = tests.filter((file) => sleeping.test(file.text) && !MAY_SLEEP.includes(file.path) && file.path !== "test/tidy.test.ts");

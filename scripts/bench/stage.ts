@@ -1,4 +1,5 @@
 // The cast of one case, each in a process of its own on the loopback: backend, relay, workers, and load when it is asked for.
+import { join } from "node:path";
 import { type Child, Children } from "./children.ts";
 import type { BackendReport } from "./script.ts";
 import { MODEL } from "./script.ts";
@@ -11,8 +12,8 @@ export interface StageOptions {
   readonly profileDir: string | null;
 }
 
-const BENCH = new URL("../bench.ts", import.meta.url).pathname;
-const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+const BENCH = join(import.meta.dir, "../bench.ts");
+const MAIN = join(import.meta.dir, "../../src/main.ts");
 const READY_DEADLINE_MS = 15_000;
 const LOOK_AGAIN_MS = 20;
 

@@ -1,5 +1,6 @@
 // The benchmark runs from end to end and says everything it promises. How fast things are is not a test's business.
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { figure, isMet } from "../../scripts/bench/figure.ts";
 import { EventCounter, EventStamps } from "../../scripts/bench/event-meter.ts";
 import { HttpReader } from "../../src/load/http-reader.ts";
@@ -7,7 +8,7 @@ import type { Machine } from "../../scripts/bench/machine.ts";
 import { replaceGenerated, type Report, toMarkdown } from "../../scripts/bench/report.ts";
 import { Samples } from "../../src/load/samples.ts";
 
-const BENCH = new URL("../../scripts/bench.ts", import.meta.url).pathname;
+const BENCH = join(import.meta.dir, "../../scripts/bench.ts");
 
 async function bench(...args: readonly string[]) {
   const child = Bun.spawn([process.execPath, BENCH, ...args], { stdio: ["ignore", "pipe", "pipe"] });

@@ -1,5 +1,6 @@
 // Relay and worker as processes of one executable, however that is started, and a client that asks them.
 import { expect } from "bun:test";
+import { join } from "node:path";
 import { VERSION } from "../../src/base/version.ts";
 import { ask } from "../processes/asking.ts";
 import { Child, PATIENCE_MS, type Program } from "../processes/child.ts";
@@ -21,7 +22,7 @@ interface Ended {
 
 type Relay = Child & { readonly url: string };
 
-const FAKE_BACKEND = new URL("../support/fake-backend-process.ts", import.meta.url).pathname;
+const FAKE_BACKEND = join(import.meta.dir, "../support/fake-backend-process.ts");
 const SHARED = ["--worker-secret", "executables", "--log-format", "json"];
 
 /** Runs it to its end. */

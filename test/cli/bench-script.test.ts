@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { politely } from "../support/fake-backend-answers.ts";
 import { startWholePath } from "../support/whole-path.ts";
 
-const SCRIPT = new URL("../../extras/load-test.sh", import.meta.url).pathname;
+const SCRIPT = join(import.meta.dir, "../../extras/load-test.sh");
 const SYSTEM_PATH = "/usr/bin:/bin";
 /** What the script itself calls. */
 const TOOLS = ["dirname", "cat", "readlink"];

@@ -1,5 +1,6 @@
 // The command line as a real process, with nothing of this process's environment but the path.
 
+import { join } from "node:path";
 import { until } from "../support/until.ts";
 
 export interface CliResult {
@@ -10,7 +11,7 @@ export interface CliResult {
 
 type Variables = Readonly<Record<string, string>>;
 
-export const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+export const MAIN = join(import.meta.dir, "../../src/main.ts");
 
 /** A process that stays up until it is told to stop. */
 export class RunningCli implements AsyncDisposable {

@@ -1,7 +1,7 @@
 // The command line in a terminal of its own: what a person at a window of this size would see.
 import { until } from "../support/until.ts";
+import { MAIN } from "./run-cli.ts";
 
-const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 const LIMIT_MS = 10_000;
 
 export class TerminalCli implements AsyncDisposable {

@@ -72,9 +72,9 @@ export async function askZsh(script: string, lines: readonly string[]): Promise<
   const answers = join(scene.folder, ".answers");
   const questions = scene.write(".questions", lines.join("\n"));
   writeFileSync(answers, "");
-  const variables = { script: scene.script, questions, answers };
+  const variables = { script: scene.script, questions, answers, capture: capture("zsh") };
   await using shell = new Typist(["zsh", "-f", "-i"], scene.folder, variables);
-  shell.type(`source ${capture("zsh")}\r`);
+  shell.type('source "$capture"\r');
   await until(() => existsSync(`${answers}.ready`), "zsh is ready", SHELL_LIMIT_MS);
   shell.type("\u0014");
   await until(() => existsSync(`${answers}.done`), "zsh has answered", SHELL_LIMIT_MS);

@@ -1,6 +1,7 @@
 // The shipped configuration of nginx, in front of a real relay with a worker behind it: nothing of what the relay promises is lost on the way.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Child } from "../processes/child.ts";
 import { makeCertificates } from "../security/certificates.ts";
 import { streamEvents } from "../support/fake-backend-events.ts";
@@ -24,7 +25,7 @@ import {
 /** Above nginx's own limit of a minute, and above what the relay waits before its first comment. */
 const SILENCE_MS = 70_000;
 const SILENCE_LIMIT_MS = 100_000;
-const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+const MAIN = join(import.meta.dir, "../../src/main.ts");
 
 test("with CI=true nothing is left out: nginx is there to test with", () => {
   if (process.env["CI"] === "true") expect(NGINX_MISSING).toBeNull();

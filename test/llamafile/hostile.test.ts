@@ -112,7 +112,7 @@ test("[F20] a disk that fills up in the middle of a setting leaves the file as i
   await scene.run("config", "set", "gpu-layers", "7");
   const before = readFileSync(scene.home.settings, "utf8");
   // A limit on the size of files cuts a write short as a disk with little room does.
-  const main = new URL("../../src/main.ts", import.meta.url).pathname;
+  const main = join(import.meta.dir, "../../src/main.ts");
   const line = `trap '' XFSZ; ulimit -f 8; exec "${process.execPath}" "${main}" llamafile config set default-args -- --x ${"a".repeat(20_000)}`;
   const child = Bun.spawn(["sh", "-c", line], {
     env: { PATH: process.env["PATH"] ?? "", HOME: scene.folder, MODELRELAY_HOME: scene.home.root },

@@ -2,12 +2,13 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type Home, homeAt } from "../../src/llamafile/home.ts";
 import { signalProcess } from "../../src/llamafile/identity.ts";
 import { readRunState, type RunState } from "../../src/llamafile/run-state.ts";
 import { type CliResult, RunningCli, runCli } from "../cli/run-cli.ts";
 
-const PROGRAM = new URL("stand-in-program.ts", import.meta.url).pathname;
+const PROGRAM = fileURLToPath(new URL("stand-in-program.ts", import.meta.url));
 
 export class Scene implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "llamafile-"));

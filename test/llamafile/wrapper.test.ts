@@ -4,7 +4,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 
-const SCRIPT = new URL("../../extras/modelrelay-llamafile", import.meta.url).pathname;
+const SCRIPT = join(import.meta.dir, "../../extras/modelrelay-llamafile");
 
 class Place implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "wrapper-"));

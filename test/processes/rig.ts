@@ -1,10 +1,11 @@
 // The program as its users run it: relay, workers and backends as processes of their own, wired together for one test.
 import { test } from "bun:test";
+import { join } from "node:path";
 import { until } from "../support/until.ts";
 import { Child, PATIENCE_MS } from "./child.ts";
 
-const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
-const FAKE_BACKEND = new URL("../support/fake-backend-process.ts", import.meta.url).pathname;
+const MAIN = join(import.meta.dir, "../../src/main.ts");
+const FAKE_BACKEND = join(import.meta.dir, "../support/fake-backend-process.ts");
 const LOGGING = ["--log-format", "json", "--log-level", "debug"];
 const SECRET = { WORKER_SECRET: "processes-secret" };
 /** Above the sum of what a test may wait for: its own limits say better what never happened. */

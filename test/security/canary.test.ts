@@ -11,7 +11,7 @@ import { RelaySocket } from "../support/relay-socket.ts";
 import { until } from "../support/until.ts";
 import { bearer } from "./rig.ts";
 
-const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+const MAIN = join(import.meta.dir, "../../src/main.ts");
 
 const canary = (what: string): string => `canary-${what}-${crypto.randomUUID()}`;
 

@@ -1,5 +1,6 @@
 // What was answered with success is there afterwards: asked of processes that are killed in the middle of their work.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/base/clock.ts";
 import { startKeyRing } from "../../src/store/key-ring.ts";
 import { openKeyStore } from "../../src/store/open-store.ts";
@@ -9,7 +10,7 @@ import { createRecordingLog } from "../support/recording-log.ts";
 import { until } from "../support/until.ts";
 import { temporaryDirectory } from "./kinds.ts";
 
-const KEY_MAKER = new URL("./key-maker-process.ts", import.meta.url).pathname;
+const KEY_MAKER = fileURLToPath(new URL("key-maker-process.ts", import.meta.url));
 const ENOUGH = 20;
 // A busy machine starts processes slowly.
 const START_LIMIT_MS = 15_000;

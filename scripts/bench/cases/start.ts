@@ -8,7 +8,7 @@ import { targetHere } from "../../build/targets.ts";
 import { type Figure, figure } from "../figure.ts";
 import type { Case, CaseWorld } from "./case.ts";
 
-const MAIN = new URL("../../../src/main.ts", import.meta.url).pathname;
+const MAIN = join(import.meta.dir, "../../../src/main.ts");
 const START_LIMIT_MS = 30_000;
 
 export const start: Case = {
