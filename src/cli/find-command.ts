@@ -1,7 +1,8 @@
 // Finds the command a line of words means, and every command there is.
 import { UsageError } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
-import { type Command, type CommandBody, type CommandGroup, COMMANDS, isGroup } from "./commands.ts";
+import { type Command, type CommandBody, type CommandGroup, isGroup } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
 import { didYouMean, didYouMeanCommand, explainShortFlag } from "./options/suggest.ts";
 
 /** A command with the words that lead to it. */

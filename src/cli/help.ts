@@ -1,5 +1,5 @@
 // `--help`, from the tables: what the command does, then each option with its flag, variable, default and sentence.
-import type { CommandBody } from "./commands.ts";
+import type { CommandBody } from "./command.ts";
 import type { FoundCommand, FoundGroup } from "./find-command.ts";
 import { outputWidth } from "./columns.ts";
 import type { AnyOption } from "./options/option.ts";

@@ -1,6 +1,6 @@
 // A command tree whose sentences and words are full of what shells take for code: it has to come out as it is, and nothing may run.
 import { describe, expect, test } from "bun:test";
-import type { Command, CommandBody } from "../../src/cli/commands.ts";
+import type { Command, CommandBody } from "../../src/cli/command.ts";
 import { planOfProgram } from "../../src/cli/completions/plan.ts";
 import { SHELLS, type Shell, writeScript } from "../../src/cli/completions/shells.ts";
 import { flag, oneOf, path, text } from "../../src/cli/options/kinds.ts";

@@ -1,6 +1,7 @@
 // What the real shells offer behind every command of the tree: all that belongs there, and nothing else.
 import { describe, expect, test } from "bun:test";
-import { COMMANDS, isGroup } from "../../src/cli/commands.ts";
+import { isGroup } from "../../src/cli/command.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
 import { planOfCommand, planOfProgram } from "../../src/cli/completions/plan.ts";
 import { type Shell, writeScript } from "../../src/cli/completions/shells.ts";
 import { everyCommand } from "../../src/cli/find-command.ts";

@@ -4,7 +4,7 @@ import { type LoadPlan, type RunningLoad, startLoad } from "../../load/load.ts";
 import { APIS } from "../../load/apis.ts";
 import { HttpClient } from "../../load/http-client.ts";
 import { Tally } from "../../load/tally.ts";
-import type { CommandBody, CommandWorld } from "../commands.ts";
+import type { CommandBody, CommandWorld } from "../command.ts";
 import type { OptionValues } from "../options/option.ts";
 import { parseOptions } from "../options/parse.ts";
 import { processTerminal, type RunningProgress, startProgress } from "../progress.ts";

@@ -7,7 +7,7 @@ import { APIS, complaintOf, fieldsOf } from "../../load/apis.ts";
 import { type Endpoint, endpointOf, postBytes } from "../../load/endpoint.ts";
 import type { Asked } from "../../load/exchange.ts";
 import { HttpClient } from "../../load/http-client.ts";
-import type { CommandWorld } from "../commands.ts";
+import type { CommandWorld } from "../command.ts";
 import type { Parsed } from "../options/parse.ts";
 import { resolveSecret, warnOfSecretFlag } from "../options/secrets.ts";
 import { askRelay, CERTIFICATE_FIXES, readJson, relayDoor, type RelayDoor } from "../relay/client.ts";

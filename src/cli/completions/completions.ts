@@ -1,6 +1,7 @@
 // `modelrelay completions`: prints what makes a shell complete the program's commands, flags and values.
 import { UsageError } from "../../base/errors.ts";
-import { type CommandBody, type CommandWorld, COMMANDS, isGroup } from "../commands.ts";
+import { type CommandBody, type CommandWorld, isGroup } from "../command.ts";
+import { COMMANDS } from "../commands.ts";
 import { parseCommandLine } from "../options/words.ts";
 import { type Plan, planOfCommand, planOfProgram } from "./plan.ts";
 import { SHELLS, writeScript } from "./shells.ts";

@@ -1,5 +1,5 @@
 // What there is to complete under one name of the program. The generators read this and nothing else, so that every shell knows the same.
-import { type Command, type CommandBody, isGroup } from "../commands.ts";
+import { type Command, type CommandBody, isGroup } from "../command.ts";
 import type { AnyOption } from "../options/option.ts";
 
 export interface Plan {

@@ -1,6 +1,6 @@
 // `modelrelay doctor`: from a worker's machine, every step from the name of the relay to a streamed answer, each with what to do.
 import { outputWidth } from "../columns.ts";
-import type { CommandBody, CommandWorld } from "../commands.ts";
+import type { CommandBody, CommandWorld } from "../command.ts";
 import { readCertificates } from "../options/certificates.ts";
 import type { GivenSecret } from "../options/secrets.ts";
 import { type Parsed, parseOptions } from "../options/parse.ts";

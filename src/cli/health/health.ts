@@ -1,7 +1,7 @@
 // `modelrelay health`: one question to a relay, for container health checks. Images without curl have this program.
 import * as v from "valibot";
 import { CommandError } from "../../base/errors.ts";
-import type { CommandBody } from "../commands.ts";
+import type { CommandBody } from "../command.ts";
 import { HEALTH_OPTIONS } from "./options.ts";
 import { parseOptions } from "../options/parse.ts";
 import { askRelay, readJson, type RelayDoor, relayDoor } from "../relay/client.ts";

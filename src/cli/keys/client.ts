@@ -1,7 +1,7 @@
 // The keys of a running relay, by way of its admin API.
 import type * as v from "valibot";
 import { CreatedKey, KeyList, type NewKey } from "../../admin/key-schema.ts";
-import type { CommandWorld } from "../commands.ts";
+import type { CommandWorld } from "../command.ts";
 import type { Parsed } from "../options/parse.ts";
 import { adminDoor, askRelay, problemOf, readAnswer, requireToken } from "../relay/client.ts";
 import type { REVOKE_OPTIONS } from "./options.ts";

@@ -1,6 +1,6 @@
 // `modelrelay keys create`: the secret alone on the standard output, so that a script can catch it; the rest is for people.
 import { UsageError } from "../../base/errors.ts";
-import type { CommandBody } from "../commands.ts";
+import type { CommandBody } from "../command.ts";
 import { createKeysClient } from "./client.ts";
 import { CREATE_OPTIONS, type Expiry } from "./options.ts";
 import { parseOptions } from "../options/parse.ts";

@@ -1,5 +1,5 @@
 // `modelrelay keys`: API keys of a running relay.
-import type { CommandGroup } from "../commands.ts";
+import type { CommandGroup } from "../command.ts";
 import { createKey } from "./create.ts";
 import { listKeys } from "./list.ts";
 import { revokeKeys } from "./revoke.ts";

@@ -1,6 +1,6 @@
 // `modelrelay keys list`: which keys there are, in a table or as JSON.
 import { outputWidth } from "../columns.ts";
-import type { CommandBody } from "../commands.ts";
+import type { CommandBody } from "../command.ts";
 import { createKeysClient } from "./client.ts";
 import { renderKeys } from "./table.ts";
 import { LIST_OPTIONS } from "./options.ts";

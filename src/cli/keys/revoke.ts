@@ -3,7 +3,7 @@ import type * as v from "valibot";
 import type { Key } from "../../admin/key-schema.ts";
 import { CommandError } from "../../base/errors.ts";
 import { nearestNames } from "../../base/nearest.ts";
-import type { CommandBody } from "../commands.ts";
+import type { CommandBody } from "../command.ts";
 import { createKeysClient } from "./client.ts";
 import { SHORT_ID_CHARS } from "./table.ts";
 import { REVOKE_OPTIONS } from "./options.ts";

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { UsageError } from "../../base/errors.ts";
 import { changeSettings, readSettings, type SettingValue } from "../../llamafile/settings-file.ts";
-import type { CommandBody, CommandGroup } from "../commands.ts";
+import type { CommandBody, CommandGroup } from "../command.ts";
 import { fileKey } from "../options/option.ts";
 import { checkSecret } from "../options/secrets.ts";
 import type { WordSlot } from "../options/words.ts";

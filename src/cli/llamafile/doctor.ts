@@ -1,6 +1,6 @@
 // `modelrelay llamafile doctor`: what this machine needs to run and relay llamafiles, each with what to do where it is missing.
 import { outputWidth } from "../columns.ts";
-import type { CommandBody, CommandWorld } from "../commands.ts";
+import type { CommandBody, CommandWorld } from "../command.ts";
 import { examineRelay, httpBase } from "../doctor/examine-relay.ts";
 import { CHECKS, failed, type Outcome, skipped } from "../doctor/finding.ts";
 import { Report } from "../doctor/report.ts";

@@ -1,5 +1,5 @@
 // `modelrelay serve`: the relay.
-import type { CommandBody } from "../commands.ts";
+import type { CommandBody } from "../command.ts";
 import { startLog } from "../log/log.ts";
 import { SERVE_OPTIONS } from "./options.ts";
 import { parseOptions } from "../options/parse.ts";

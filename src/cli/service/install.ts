@@ -10,7 +10,7 @@ import { nameOf, type Role, type Service, type Step } from "../../service/servic
 import { WATCHED_MS, watchStart } from "../../service/standing.ts";
 import { planSystemdInstall, unitOf } from "../../service/systemd.ts";
 import { planWindowsInstall } from "../../service/windows.ts";
-import type { CommandWorld } from "../commands.ts";
+import type { CommandWorld } from "../command.ts";
 import { logsCommand, standingCommand, standingOf } from "./ask-manager.ts";
 import { checkMachine, checkSystemdVersion, type Machine, thisMachine } from "./machine.ts";
 import { programOfThis } from "./program.ts";

@@ -1,5 +1,5 @@
 // `modelrelay service`: installs, removes and shows the services of this machine.
-import type { CommandBody, CommandGroup } from "../commands.ts";
+import type { CommandBody, CommandGroup } from "../command.ts";
 import type { Role } from "../../service/service.ts";
 import { parseOptions } from "../options/parse.ts";
 import { install } from "./install.ts";

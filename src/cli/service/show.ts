@@ -4,7 +4,7 @@ import { launchdPrintCommand } from "../../service/launchd.ts";
 import { nameOf, type Role, type ServiceId } from "../../service/service.ts";
 import { systemctlOf, unitOf } from "../../service/systemd.ts";
 import { numbersOf } from "../../service/windows-query.ts";
-import type { CommandWorld } from "../commands.ts";
+import type { CommandWorld } from "../command.ts";
 import type { OptionValues } from "../options/option.ts";
 import { definitionPath, logsCommand } from "./ask-manager.ts";
 import { servicesElsewhere } from "./elsewhere.ts";

@@ -6,7 +6,7 @@ import { toShellCommand } from "../../service/quoting.ts";
 import { nameOf, type Role, type ServiceId, type Step } from "../../service/service.ts";
 import { planSystemdUninstall, systemdStopCommand } from "../../service/systemd.ts";
 import { planWindowsUninstall } from "../../service/windows.ts";
-import type { CommandWorld } from "../commands.ts";
+import type { CommandWorld } from "../command.ts";
 import type { OptionValues } from "../options/option.ts";
 import type { Environment } from "../options/parse.ts";
 import { definitionPath, installedNames, isInstalled } from "./ask-manager.ts";

@@ -1,5 +1,5 @@
 // `modelrelay status`: workers, queue and live requests of a running relay, once or over and over.
-import type { CommandBody } from "../commands.ts";
+import type { CommandBody } from "../command.ts";
 import { parseOptions } from "../options/parse.ts";
 import { adminDoor } from "../relay/client.ts";
 import { STATUS_OPTIONS } from "./options.ts";

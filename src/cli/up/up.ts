@@ -3,7 +3,7 @@ import { UsageError } from "../../base/errors.ts";
 import { nearestNames } from "../../base/nearest.ts";
 import { reachableUrl } from "../options/addresses.ts";
 import { chooseBackend, type ChosenBackend } from "./choose-backend.ts";
-import type { CommandBody, CommandWorld } from "../commands.ts";
+import type { CommandBody, CommandWorld } from "../command.ts";
 import { pickChatModel } from "../model-server/find-backend.ts";
 import { MODELS_SHOWN, renderIntroduction } from "./introduction.ts";
 import { startLog } from "../log/log.ts";

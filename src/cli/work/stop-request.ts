@@ -1,6 +1,6 @@
 // How a worker is asked to stop: by a signal, or, by the keeper of a llamafile, with a file where signals do not ask.
 import { STOP_REQUEST_VARIABLE, watchForRequest } from "../../llamafile/stop-request.ts";
-import type { CommandWorld } from "../commands.ts";
+import type { CommandWorld } from "../command.ts";
 import { listenForStopSignals, type StopSignals } from "../stop-signals.ts";
 
 /** A request counts as the first signal, and is none to be counted twice. */

@@ -1,5 +1,5 @@
 // `modelrelay work`: the worker daemon.
-import type { CommandBody } from "../commands.ts";
+import type { CommandBody } from "../command.ts";
 import { startLog } from "../log/log.ts";
 import { WORK_OPTIONS } from "./options.ts";
 import { parseOptions } from "../options/parse.ts";

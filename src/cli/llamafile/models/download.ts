@@ -1,5 +1,5 @@
 // `modelrelay llamafile download`: one model after the other; what is here already stays as it is.
-import type { CommandBody } from "../../commands.ts";
+import type { CommandBody } from "../../command.ts";
 import { showBytes } from "../../../base/quantity.ts";
 import { getModel } from "./get-model.ts";
 import { Interrupted } from "./interrupted.ts";

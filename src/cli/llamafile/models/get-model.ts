@@ -6,7 +6,7 @@ import type { Home } from "../../../llamafile/home.ts";
 import { type Model, modelPath, sizeHere } from "../../../llamafile/library.ts";
 import { showBytes } from "../../../base/quantity.ts";
 import { reasonOf } from "../../../llamafile/reason.ts";
-import type { CommandWorld } from "../../commands.ts";
+import type { CommandWorld } from "../../command.ts";
 import type { OptionValues } from "../../options/option.ts";
 import { processTerminal, startProgress } from "../../progress.ts";
 import type { DOWNLOAD_OPTIONS } from "../option-groups.ts";

@@ -1,7 +1,7 @@
 // `modelrelay llamafile import`: a llamafile that somebody has becomes a model like the others.
 import { importModel, type Imported } from "../../../llamafile/import-model.ts";
 import { showBytes } from "../../../base/quantity.ts";
-import type { CommandBody } from "../../commands.ts";
+import type { CommandBody } from "../../command.ts";
 import { IMPORT_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";
 import { Interrupted, untilInterrupted } from "./interrupted.ts";

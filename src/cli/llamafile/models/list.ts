@@ -7,7 +7,7 @@ import { readMachine, thisWorld } from "../../../llamafile/machine.ts";
 import { showBytes } from "../../../base/quantity.ts";
 import { statusNow } from "../../../llamafile/run-state.ts";
 import { type Column, outputWidth, renderTable } from "../../columns.ts";
-import type { CommandBody } from "../../commands.ts";
+import type { CommandBody } from "../../command.ts";
 import { didYouMean } from "../../options/suggest.ts";
 import { LIST_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";

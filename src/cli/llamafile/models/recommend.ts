@@ -4,7 +4,7 @@ import { readLibrary } from "../../../llamafile/library.ts";
 import { type Machine, readMachine, thisWorld } from "../../../llamafile/machine.ts";
 import { showBytes } from "../../../base/quantity.ts";
 import { type Column, outputWidth, renderTable } from "../../columns.ts";
-import type { CommandBody } from "../../commands.ts";
+import type { CommandBody } from "../../command.ts";
 import type { OptionValues } from "../../options/option.ts";
 import { RECOMMEND_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";

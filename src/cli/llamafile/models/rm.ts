@@ -7,7 +7,7 @@ import type { Home } from "../../../llamafile/home.ts";
 import { tryLock } from "../../../llamafile/lock.ts";
 import { showBytes } from "../../../base/quantity.ts";
 import { isUp, removeRunState, statusNow } from "../../../llamafile/run-state.ts";
-import type { CommandBody } from "../../commands.ts";
+import type { CommandBody } from "../../command.ts";
 import { removeFile } from "./get-model.ts";
 import { RM_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";

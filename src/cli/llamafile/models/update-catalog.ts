@@ -6,7 +6,7 @@ import type { Home } from "../../../llamafile/home.ts";
 import { refreshFromHub } from "../../../llamafile/hub.ts";
 import { fileTakenBy, readCatalogue, sizeHere } from "../../../llamafile/library.ts";
 import { lockBriefly } from "../../../llamafile/lock.ts";
-import type { CommandBody, CommandWorld } from "../../commands.ts";
+import type { CommandBody, CommandWorld } from "../../command.ts";
 import { UPDATE_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";
 

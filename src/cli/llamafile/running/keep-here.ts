@@ -9,7 +9,7 @@ import { modelPath, sizeHere } from "../../../llamafile/library.ts";
 import { followLog, logPath, readTail } from "../../../llamafile/log-file.ts";
 import { readMachine, thisWorld } from "../../../llamafile/machine.ts";
 import { showEnd } from "../../../llamafile/run-state.ts";
-import type { CommandWorld } from "../../commands.ts";
+import type { CommandWorld } from "../../command.ts";
 import { listenForStopSignals } from "../../stop-signals.ts";
 import { writeNow } from "../../write-now.ts";
 import { shownLog, STANDARD_OUTPUT } from "./shown-log.ts";

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { CommandError } from "../../../base/errors.ts";
 import { followLog, logPath, readTail } from "../../../llamafile/log-file.ts";
-import type { CommandBody } from "../../commands.ts";
+import type { CommandBody } from "../../command.ts";
 import { listenForStopSignals } from "../../stop-signals.ts";
 import { writeNow } from "../../write-now.ts";
 import { LOGS_OPTIONS } from "../options.ts";

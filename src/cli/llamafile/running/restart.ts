@@ -4,7 +4,7 @@ import { sizeHere } from "../../../llamafile/library.ts";
 import { untilPortFree } from "../../../llamafile/port.ts";
 import { readRunState } from "../../../llamafile/run-state.ts";
 import { stopModel } from "../../../llamafile/stopping.ts";
-import type { CommandBody } from "../../commands.ts";
+import type { CommandBody } from "../../command.ts";
 import { RESTART_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";
 import { startInBackground } from "./start-in-background.ts";

@@ -1,5 +1,5 @@
 // `modelrelay llamafile run`: a model for this machine alone.
-import type { CommandBody } from "../../commands.ts";
+import type { CommandBody } from "../../command.ts";
 import { RUN_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";
 import { start } from "./start.ts";

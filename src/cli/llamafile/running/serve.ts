@@ -1,5 +1,5 @@
 // `modelrelay llamafile serve`: a model and its worker, so that the relay's clients can use it.
-import type { CommandBody } from "../../commands.ts";
+import type { CommandBody } from "../../command.ts";
 import { SERVE_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";
 import { relayWishes } from "./start-wishes.ts";

@@ -8,7 +8,7 @@ import { ensureDirectory } from "../../../llamafile/home.ts";
 import { logPath, readTail } from "../../../llamafile/log-file.ts";
 import { showDuration } from "../../../base/quantity.ts";
 import { modelUrl, readRunState, type RunState } from "../../../llamafile/run-state.ts";
-import type { CommandWorld } from "../../commands.ts";
+import type { CommandWorld } from "../../command.ts";
 import { keeperCommand, type StartWishes } from "./start-wishes.ts";
 import { KEEPER_VARIABLE, ownEnvironment } from "./this-program.ts";
 

@@ -5,7 +5,7 @@ import { fitOf } from "../../../llamafile/fit.ts";
 import { checkPassedArguments } from "../../../llamafile/launch.ts";
 import { readMachine, thisWorld } from "../../../llamafile/machine.ts";
 import { isUp, modelUrl, statusNow } from "../../../llamafile/run-state.ts";
-import type { CommandWorld } from "../../commands.ts";
+import type { CommandWorld } from "../../command.ts";
 import type { OptionValues } from "../../options/option.ts";
 import { getModel } from "../models/get-model.ts";
 import { Interrupted } from "../models/interrupted.ts";

@@ -2,7 +2,7 @@
 import { showDuration } from "../../../base/quantity.ts";
 import { isUp, modelUrl, type RunStatus, slugsWithState, statusNow } from "../../../llamafile/run-state.ts";
 import { type Column, outputWidth, renderTable } from "../../columns.ts";
-import type { CommandBody } from "../../commands.ts";
+import type { CommandBody } from "../../command.ts";
 import { HOME_OPTIONS, JSON_OPTION } from "../option-groups.ts";
 import { readLine } from "../settings.ts";
 import { showStatus } from "./state-text.ts";

@@ -1,6 +1,6 @@
 // `modelrelay llamafile stop`: ends models in order, or by force when they do not listen.
 import { stopModel } from "../../../llamafile/stopping.ts";
-import type { CommandBody } from "../../commands.ts";
+import type { CommandBody } from "../../command.ts";
 import { STOP_OPTIONS } from "../options.ts";
 import { readLine } from "../settings.ts";
 import { RUNNING_WORD, stoppableSlugs } from "../words.ts";

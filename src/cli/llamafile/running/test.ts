@@ -5,7 +5,7 @@ import { printable } from "../../../base/printable.ts";
 import { showDuration } from "../../../base/quantity.ts";
 import { readLibrary } from "../../../llamafile/library.ts";
 import { isUp, modelUrl, statusNow } from "../../../llamafile/run-state.ts";
-import type { CommandBody, CommandWorld } from "../../commands.ts";
+import type { CommandBody, CommandWorld } from "../../command.ts";
 import type { AskedModel, FailedTry } from "../../model-server/ask-model.ts";
 import { tryEmbedding } from "../../model-server/try-embedding.ts";
 import { tryOut } from "../../model-server/try-out.ts";
