@@ -65,6 +65,8 @@ export class Windows implements AsyncDisposable {
       TMPDIR: this.#folder,
       WINEPREFIX: join(this.#folder, "prefix"),
       // No downloads of what .NET and HTML would need, no entries in this desktop's menus.
+      // Else it finds no file below a folder with letters beyond ASCII.
+      LC_ALL: "C.UTF-8",
       WINEDLLOVERRIDES: "mscoree,mshtml,winemenubuilder.exe=",
       WINEDEBUG: "-all",
     };

@@ -25,7 +25,7 @@ test("[G4] install writes the unit and its secrets, enables it and starts it", a
     "--user show --property=ActiveState,SubState,NRestarts,ExecMainCode,ExecMainStatus modelrelay-server.service",
   ]);
   const unit = here.read(UNIT);
-  expect(unit).toMatch(/\nExecStart=\S+bun\S* \S+main\.ts serve --listen=127\.0\.0\.1:8099\n/);
+  expect(unit).toMatch(/\nExecStart=.*bun\S* .*main\.ts"? serve --listen=127\.0\.0\.1:8099\n/);
   expect(unit).not.toContain(SECRET);
   expect(unit).toContain("For changes of your own: systemctl --user edit modelrelay-server.service\n");
   expect(here.read(SECRETS)).toContain(`WORKER_SECRET="${SECRET}"\n`);
@@ -36,9 +36,11 @@ test("[G4] install writes the unit and its secrets, enables it and starts it", a
 test("[G4] what install starts is what it wrote: the unit's own command line runs and drains", async () => {
   using here = new StandIn();
   await here.run(["install", "serve", "--user", "--listen", "127.0.0.1:0", "--worker-secret", SECRET]);
-  const words = /\nExecStart=(.*)\n/.exec(here.read(UNIT))![1]!.split(" ");
+  const line = /\nExecStart=(.*)\n/.exec(here.read(UNIT))![1]!;
   const [, value = ""] = /WORKER_SECRET="(.*)"/.exec(here.read(SECRETS))!;
-  const child = Bun.spawn(words, { env: { WORKER_SECRET: value, XDG_STATE_HOME: here.home }, stderr: "pipe", stdout: "ignore" });
+  // Of the quotes around a path a shell makes what systemd does.
+  const command = ["sh", "-c", `exec ${line}`];
+  const child = Bun.spawn(command, { env: { WORKER_SECRET: value, XDG_STATE_HOME: here.home }, stderr: "pipe", stdout: "ignore" });
   try {
     for await (const bytes of child.stderr) if (new TextDecoder().decode(bytes).includes("listening")) break;
     child.kill("SIGTERM");
