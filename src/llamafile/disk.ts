@@ -18,7 +18,8 @@ export async function checkRoom(directory: string, neededBytes: number): Promise
   const free = await freeBytes(directory);
   if (neededBytes + SPARE_BYTES <= free) return;
   throw new CommandError(
-    `${showBytes(neededBytes)} are still to come and the disk of ${directory} has ${showBytes(free)} free; make room, or ${ELSEWHERE}`,
+    `${showBytes(neededBytes)} are still to come and the disk of ${directory} has ${showBytes(free)} free, ` +
+      `of which ${showBytes(SPARE_BYTES)} are left alone; make room, or ${ELSEWHERE}`,
   );
 }
 

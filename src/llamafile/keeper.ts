@@ -45,7 +45,7 @@ export async function startKeeper(plan: KeeperPlan, world: KeeperWorld): Promise
   const { home } = world;
   ensureDirectory(home.state);
   const lock = tryLock(home, `keep-${plan.slug}`);
-  if (lock === null) throw new CommandError(`${plan.slug} is running or being started already; 'modelrelay llamafile status' shows it`);
+  if (lock === null) throw new CommandError(keptAlready(plan.slug));
   try {
     // Who has the lock knows that there is no other keeper.
     const before = readRunState(home, plan.slug);
@@ -60,6 +60,11 @@ export async function startKeeper(plan: KeeperPlan, world: KeeperWorld): Promise
     lock.release();
     throw error;
   }
+}
+
+/** What a keeper refuses with where there is one; whoever started it in vain knows it by this. */
+export function keptAlready(slug: string): string {
+  return `${slug} is running or being started already; 'modelrelay llamafile status' shows it`;
 }
 
 /** How long a worker has to finish its requests, and a model to end, before they are ended. */

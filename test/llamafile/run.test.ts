@@ -285,8 +285,13 @@ test(
     const starts = await Promise.all(["one", "one", "two", "three"].map((slug) => scene.run("run", slug, "--", "--load-ms", "500")));
     const same = starts.slice(0, 2);
     // The later one either finds it being started, or loses the race to start it; there is one process in any case.
-    expect(same.filter(({ code, out }) => code === 0 && out.includes("runs at"))).toHaveLength(1);
-    for (const { code, out, err } of same) expect(code === 0 ? out : err).toMatch(/runs at|started already|runs already/);
+    expect(same.filter(({ out }) => out.includes("runs at"))).toHaveLength(1);
+    for (const { code, out, err } of same) {
+      expect(out).toMatch(/runs at|being started already at|runs already at/);
+      // What another one's model says is no reason for anything here.
+      expect(err).not.toContain("server is listening");
+      expect(code).toBe(0);
+    }
     expect(starts.slice(2).map(({ code }) => code)).toEqual([0, 0]);
     expect(scene.log("one").match(/server is listening/g)).toHaveLength(1);
     const ports = ["one", "two", "three"].map((slug) => scene.state(slug).port);

@@ -129,10 +129,9 @@ function examineExecutables(home: Home): Outcome {
     if (done.exitCode === 0) return ok("files in there can be run");
     return failed(`a program in ${home.models} ended with ${done.exitCode}`, "see whether something (antivirus, a policy) stops it");
   } catch (error) {
-    return failed(
-      `no program in ${home.models} can be run (${reasonOf(error)})`,
-      "it may be mounted noexec; give another place with --home",
-    );
+    const reason = reasonOf(error);
+    const fix = /^(ENOSPC|EDQUOT)$/.test(reason) ? "make room to try it" : "it may be mounted noexec; give another place with --home";
+    return failed(`no program in ${home.models} can be run (${reason})`, fix);
   } finally {
     rmSync(path, { force: true });
   }

@@ -4,51 +4,78 @@ import { join } from "node:path";
 import { CommandError } from "../../../base/errors.ts";
 import { printableLines } from "../../../base/printable.ts";
 import { startChild } from "../../../llamafile/child.ts";
+import { cannotWrite } from "../../../llamafile/disk.ts";
 import { ensureDirectory } from "../../../llamafile/home.ts";
+import { keptAlready } from "../../../llamafile/keeper.ts";
 import { logPath, readTail } from "../../../llamafile/log-file.ts";
 import { showDuration } from "../../../base/quantity.ts";
 import { modelUrl, readRunState, type RunState } from "../../../llamafile/run-state.ts";
 import type { CommandWorld } from "../../command.ts";
+import { listenForStopSignals } from "../../stop-signals.ts";
 import { keeperCommand, type StartWishes } from "./start-wishes.ts";
 import { KEEPER_VARIABLE, ownEnvironment } from "./this-program.ts";
 
-/** Resolves to the exit code. @throws CommandError when it failed, or does not answer in time */
+/** Another one was quicker to start the model. */
+export class StartedElsewhere extends CommandError {}
+
+/** Resolves to the exit code. @throws StartedElsewhere, or CommandError when it failed or does not answer in time */
 export async function startInBackground(wishes: StartWishes, world: CommandWorld): Promise<number> {
+  const { home, model } = wishes;
+  ensureDirectory(home.state);
+  const notePath = join(home.state, `${model.slug}.${crypto.randomUUID()}.note`);
+  const note = openNote(notePath);
+  const signals = listenForStopSignals();
+  try {
+    // Whoever breaks off the waiting has not asked the model to end.
+    const broken = signals.first.then((exitCode) => {
+      world.tell(`${model.slug} goes on starting; 'modelrelay llamafile stop ${model.slug}' ends it\n`);
+      return exitCode;
+    });
+    return await Promise.race([startAndReport(wishes, world, { note, notePath }), broken]);
+  } finally {
+    signals.stop();
+    closeSync(note);
+    removeNote(notePath);
+  }
+}
+
+interface Note {
+  /** An open file, for what the keeper refuses with. */
+  readonly note: number;
+  readonly notePath: string;
+}
+
+async function startAndReport(wishes: StartWishes, world: CommandWorld, { note, notePath }: Note): Promise<number> {
   const { home, model, relay } = wishes;
   const log = logPath(home, model.slug, "model");
   const logFrom = readTail(log, 0).end;
   const workerLogFrom = readTail(logPath(home, model.slug, "worker"), 0).end;
-  ensureDirectory(home.state);
-  const notePath = join(home.state, `${model.slug}.${crypto.randomUUID()}.note`);
-  const note = openSync(notePath, "w+", 0o600);
-  try {
-    const keeper = await startChild({
-      command: keeperCommand(wishes),
-      env: { ...ownEnvironment(world.env, relay?.workerSecret ?? null), [KEEPER_VARIABLE]: "1" },
-      directory: home.root,
-      output: null,
-      errors: note,
-      clock: world.clock,
-    });
-    // Both have it open; a name would only stay behind when this process is ended.
-    if (process.platform !== "win32") removeNote(notePath);
-    const failed = keeper.ended.then(() => {
-      world.tell(printableLines(readSince(log, logFrom, TAIL_LINES)));
-      throw new CommandError(readNote(note) ?? `${model.slug} ended before it answered`);
-    });
-    const isKept = (state: RunState | null): state is RunState =>
-      state?.keeper.started === keeper.identity?.started && state?.keeper.pid === keeper.identity?.pid;
-    const ready = untilAnswering(wishes, world, () => {
-      const state = readRunState(home, model.slug);
-      return isKept(state) && state.is_ready && (relay === null || state.worker !== null) ? state : null;
-    });
-    const state = await Promise.race([ready, failed]);
-    world.print(`${model.slug} runs at ${modelUrl(state)} (OpenAI API: ${modelUrl(state)}/v1)\n`);
-    return relay === null ? 0 : await Promise.race([reportRegistration(wishes, relay.proxyUrl, workerLogFrom, world), failed]);
-  } finally {
-    closeSync(note);
-    removeNote(notePath);
-  }
+  const keeper = await startChild({
+    command: keeperCommand(wishes),
+    env: { ...ownEnvironment(world.env, relay?.workerSecret ?? null), [KEEPER_VARIABLE]: "1" },
+    directory: home.root,
+    output: null,
+    errors: note,
+    clock: world.clock,
+  });
+  // Both have it open; a name would only stay behind when this process is ended.
+  if (process.platform !== "win32") removeNote(notePath);
+  const failed = keeper.ended.then(({ code }) => {
+    if (code === 0) throw new CommandError(`${model.slug} was stopped before it answered`);
+    const why = readNote(note) ?? `${model.slug} ended before it answered`;
+    if (why === keptAlready(model.slug)) throw new StartedElsewhere(why);
+    world.tell(printableLines(readSince(log, logFrom, TAIL_LINES)));
+    throw new CommandError(why);
+  });
+  const isKept = (state: RunState | null): state is RunState =>
+    state?.keeper.started === keeper.identity?.started && state?.keeper.pid === keeper.identity?.pid;
+  const ready = untilAnswering(wishes, world, () => {
+    const state = readRunState(home, model.slug);
+    return isKept(state) && state.is_ready && (relay === null || state.worker !== null) ? state : null;
+  });
+  const state = await Promise.race([ready, failed]);
+  world.print(`${model.slug} runs at ${modelUrl(state)} (OpenAI API: ${modelUrl(state)}/v1)\n`);
+  return relay === null ? 0 : await Promise.race([reportRegistration(wishes, relay.proxyUrl, workerLogFrom, world), failed]);
 }
 
 /** Says now and then that it still loads. @throws CommandError when that takes too long */
@@ -119,6 +146,14 @@ function readSince(path: string, from: number, lines: number): string {
     .slice(-lines)
     .map((line) => `  ${line}\n`)
     .join("");
+}
+
+function openNote(path: string): number {
+  try {
+    return openSync(path, "w+", 0o600);
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
 }
 
 /** Windows may keep a file that the keeper has open; an empty one more in the state directory is no reason to fail. */

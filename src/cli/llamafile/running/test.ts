@@ -96,7 +96,7 @@ function explain({ reason, status, code }: FailedTry, { url, keyAdvice }: Way, o
   if (status !== undefined) return `${url} answered ${reason}${advice}`; // (2)
   const trouble = code === undefined ? null : certificateTrouble(code);
   if (trouble !== null) return `the certificate of ${url} is not trusted (${code}); ${FIXES[trouble]}`; // (3)
-  return `${url}: ${reason}`; // (4)
+  return code === undefined ? `${url}: ${reason}` : `${url} cannot be asked (${printable(code)})`; // (4)
 }
 
 const UNAUTHORIZED = 401;
