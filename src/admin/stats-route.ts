@@ -56,8 +56,8 @@ function statsOf({ hub, clock, provider }: StatsWorld, startedMs: number): v.Inf
   return {
     queue_depth: Object.fromEntries([[provider, depth]]),
     queue_depth_by_model: Object.fromEntries(waiting),
-    active_workers: hub.workers.size,
-    workers: [...hub.workers.values()].map(({ id, info, drainedBy }) => ({
+    active_workers: hub.fleet.workers.size,
+    workers: [...hub.fleet.workers.values()].map(({ id, info, drainedBy }) => ({
       worker_id: id,
       worker_name: info.name,
       in_flight_count: running.get(id) ?? 0,

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { Clock } from "../base/clock.ts";
 import type { WorkerStanding } from "../scheduler/scheduler.ts";
-import type { ConnectedWorker } from "../hub/hub.ts";
+import type { ConnectedWorker } from "../hub/fleet.ts";
 
 export const Worker = v.object({
   worker_id: v.string(),

@@ -2,7 +2,8 @@
 import { RelayError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { ConnectedWorker, Hub } from "../hub/hub.ts";
+import type { ConnectedWorker } from "../hub/fleet.ts";
+import type { Hub } from "../hub/hub.ts";
 import type { WorkerId } from "../scheduler/events.ts";
 import { type AdminContext, answer } from "./refusal.ts";
 import { toWorker } from "./worker-schema.ts";
@@ -15,21 +16,23 @@ export interface WorkersWorld {
 
 export function listWorkers(c: AdminContext, { hub, clock }: WorkersWorld): Response {
   const running = runningByWorker(hub);
-  const workers = [...hub.workers.values()].map((worker) => toWorker(worker, running.get(worker.id) ?? 0, hub.standing(worker.id), clock));
+  const workers = [...hub.fleet.workers.values()].map((worker) =>
+    toWorker(worker, running.get(worker.id) ?? 0, hub.fleet.standing(worker.id), clock),
+  );
   return answer(c, 200, { workers });
 }
 
 /** It finishes what it has and gets nothing new, until it is resumed. */
 export function drainWorker(c: AdminContext, world: WorkersWorld, id: WorkerId): Response {
   const worker = workerOf(world, id);
-  world.hub.drainWorker(id, "operator");
+  world.hub.fleet.drain(id, "operator");
   world.log.info("worker taken out of rotation", { worker_id: id, worker_name: worker.info.name });
   return answerWorker(c, world, 200, worker);
 }
 
 export function resumeWorker(c: AdminContext, world: WorkersWorld, id: WorkerId): Response {
   const worker = workerOf(world, id);
-  if (!world.hub.resumeWorker(id))
+  if (!world.hub.fleet.resume(id))
     throw new RelayError("invalid_request", "This worker is shutting down by itself and takes no more requests.");
   world.log.info("worker back in rotation", { worker_id: id, worker_name: worker.info.name });
   return answerWorker(c, world, 200, worker);
@@ -55,11 +58,11 @@ export function runningByWorker({ requests }: Hub): ReadonlyMap<WorkerId, number
 }
 
 function answerWorker(c: AdminContext, { hub, clock }: WorkersWorld, status: number, worker: ConnectedWorker): Response {
-  return answer(c, status, toWorker(worker, runningByWorker(hub).get(worker.id) ?? 0, hub.standing(worker.id), clock));
+  return answer(c, status, toWorker(worker, runningByWorker(hub).get(worker.id) ?? 0, hub.fleet.standing(worker.id), clock));
 }
 
 function workerOf({ hub }: WorkersWorld, id: WorkerId): ConnectedWorker {
-  const worker = hub.workers.get(id);
+  const worker = hub.fleet.workers.get(id);
   if (worker === undefined) throw new RelayError("not_found", "There is no connected worker with this id.");
   return worker;
 }

@@ -87,7 +87,7 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
   app.all("/v1/models/*", (c) => notAllowed(c, "GET, HEAD"));
 
   app.get("/health", (c) => {
-    const { size } = world.hub.workers;
+    const { size } = world.hub.fleet.workers;
     const uptime_secs = Math.round((world.clock.nowMs() - startedMs) / 100) / 10;
     const facts = { status: "ok", version: VERSION, workers_connected: size, queue_depth: world.hub.queueDepth, uptime_secs };
     return c.json(facts);

@@ -31,14 +31,14 @@ export function getModel(world: ModelsWorld, caller: Caller, model: string, isAn
 
 /** What the caller's key may not use is not there for it. */
 function modelsFor({ hub, admission }: ModelsWorld, caller: Caller): readonly string[] {
-  return hub.catalogue.models().filter((model) => admission.mayUse(caller, model));
+  return hub.fleet.catalogue.models().filter((model) => admission.mayUse(caller, model));
 }
 
 function openaiModel({ hub, clock }: ModelsWorld, model: string): object {
-  return { id: model, object: "model", created: hub.catalogue.firstSeen(model, clock.unixMs()), owned_by: "modelrelay" };
+  return { id: model, object: "model", created: hub.fleet.catalogue.firstSeen(model, clock.unixMs()), owned_by: "modelrelay" };
 }
 
 function anthropicModel({ hub, clock }: ModelsWorld, model: string): object {
-  const created_at = new Date(hub.catalogue.firstSeen(model, clock.unixMs()) * 1000).toISOString();
+  const created_at = new Date(hub.fleet.catalogue.firstSeen(model, clock.unixMs()) * 1000).toISOString();
   return { type: "model", id: model, display_name: model, created_at };
 }

@@ -46,7 +46,7 @@ export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): 
     // The upload may have taken long enough for the key to have been revoked.
     if (caller.key !== null) await admission.admit(request.headers, incoming.address);
     const routing = readRouting(bytes);
-    const model = routing.model ?? hub.catalogue.onlyModel();
+    const model = routing.model ?? hub.fleet.catalogue.onlyModel();
     if (model === null) throw new RelayError("invalid_request", "The body has no 'model', and more than one may be meant.");
     admission.checkModel(caller, model);
     admission.countRequest(caller);

@@ -3,14 +3,13 @@ import type { Clock } from "../base/clock.ts";
 import type { RefusalCode } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { CLOSE } from "../protocol/close.ts";
-import type { AttemptId, Effect, RequestId, ResponseOutcome, WorkerId } from "../scheduler/events.ts";
+import type { AttemptId, Effect, RequestId, ResponseOutcome } from "../scheduler/events.ts";
 import { AnswerBody } from "./answer-body.ts";
 import { BODIES_MAX_BYTES, ByteBudget, type Reservation } from "./byte-budget.ts";
-import { Catalogue } from "./catalogue.ts";
 import { Counters } from "./counters.ts";
-import type { AnswerHead, ClientHandle, RelayRequest, WorkerHandle, WorkerInfo } from "./handles.ts";
+import { Fleet } from "./fleet.ts";
+import type { AnswerHead, ClientHandle, RelayRequest } from "./handles.ts";
 import type { Dispatched, LiveRequest } from "./live-request.ts";
-import type { WorkerStanding } from "../scheduler/scheduler.ts";
 import type { SchedulerSeam } from "./seam.ts";
 import { watchAnswer, type WatchLimits } from "./watch-answer.ts";
 
@@ -21,31 +20,20 @@ export interface HubWorld {
   readonly limits: WatchLimits;
 }
 
-export interface ConnectedWorker {
-  readonly id: WorkerId;
-  readonly handle: WorkerHandle;
-  readonly connectedAtUnixMs: number;
-  /** Its signs of life, as its link sees them. */
-  readonly life: { readonly lastHeardMs: number };
-  info: WorkerInfo;
-  /** Who took it out of rotation; null: it takes work. */
-  drainedBy: "worker" | "operator" | null;
-}
-
 export class Hub {
   readonly bodies = new ByteBudget(BODIES_MAX_BYTES);
-  readonly catalogue = new Catalogue();
   readonly counters = new Counters();
+  readonly fleet: Fleet;
   readonly #world: HubWorld;
   readonly #requests = new Map<RequestId, LiveRequest>();
   /** Attempts whose answer somebody waits for. */
   readonly #attempts = new Map<AttemptId, LiveRequest>();
-  readonly #workers = new Map<WorkerId, ConnectedWorker>();
   #lastRequest = 0;
   #onIdle: (() => void) | null = null;
 
   constructor(world: HubWorld) {
     this.#world = world;
+    this.fleet = new Fleet(world);
     world.scheduler.onEffects((effects) => {
       for (const effect of effects) this.#performSafely(effect);
     });
@@ -89,53 +77,6 @@ export class Hub {
   }
 
   // ---- for the links ----
-
-  join(id: WorkerId, info: WorkerInfo, handle: WorkerHandle, life: ConnectedWorker["life"]): void {
-    const { clock, scheduler } = this.#world;
-    this.#workers.set(id, { id, info, handle, life, connectedAtUnixMs: clock.unixMs(), drainedBy: null });
-    this.catalogue.set(id, info);
-    const { instance, models, slots, load } = info;
-    scheduler.post({ type: "worker-joined", worker: id, instance, models, slots, load });
-  }
-
-  left(id: WorkerId, how: "clean" | "lost"): void {
-    if (!this.#workers.delete(id)) return;
-    this.catalogue.delete(id);
-    this.#world.scheduler.post({ type: "worker-left", worker: id, how });
-  }
-
-  /** It takes no more work, by its own word or an operator's. */
-  drainWorker(id: WorkerId, by: "worker" | "operator"): void {
-    const worker = this.#workers.get(id);
-    if (worker === undefined) return;
-    // What a worker says of itself stands: an operator cannot take it back.
-    if (worker.drainedBy !== "worker") worker.drainedBy = by;
-    this.#world.scheduler.post({ type: "worker-draining", worker: id });
-  }
-
-  /** Undoes an operator's drainWorker. False: the worker drains by its own word, and would take nothing. */
-  resumeWorker(id: WorkerId): boolean {
-    const worker = this.#workers.get(id);
-    if (worker === undefined || worker.drainedBy === "worker") return false;
-    worker.drainedBy = null;
-    this.#world.scheduler.post({ type: "worker-resumed", worker: id });
-    return true;
-  }
-
-  changeModels(id: WorkerId, models: readonly string[], unlisted: readonly string[]): void {
-    const worker = this.#workers.get(id);
-    if (worker === undefined) return;
-    worker.info = { ...worker.info, models, unlisted };
-    this.catalogue.set(id, worker.info);
-    this.#world.scheduler.post({ type: "worker-models-changed", worker: id, models });
-  }
-
-  reportLoad(id: WorkerId, load: number): void {
-    const worker = this.#workers.get(id);
-    if (worker === undefined) return;
-    worker.info = { ...worker.info, load };
-    this.#world.scheduler.post({ type: "worker-load-reported", worker: id, load });
-  }
 
   /** The worker did not start it, or it was never sent. */
   reject(attempt: AttemptId, reason: "draining" | "full" | "unsent"): void {
@@ -181,15 +122,6 @@ export class Hub {
 
   // ---- for server and admin ----
 
-  /** How the scheduler sees a worker; null when that is not known here. */
-  standing(id: WorkerId): WorkerStanding | null {
-    return this.#world.scheduler.standing(id);
-  }
-
-  get workers(): ReadonlyMap<WorkerId, ConnectedWorker> {
-    return this.#workers;
-  }
-
   get requests(): ReadonlyMap<RequestId, LiveRequest> {
     return this.#requests;
   }
@@ -231,7 +163,7 @@ export class Hub {
         return this.#dispatch(effect);
       case "cancel":
         this.#attempts.delete(effect.attempt);
-        return this.#workers.get(effect.worker)?.handle.cancel(effect.attempt, effect.cause);
+        return this.fleet.workers.get(effect.worker)?.handle.cancel(effect.attempt, effect.cause);
       case "requeued":
         return this.#requeue(effect);
       case "refuse":
@@ -239,7 +171,9 @@ export class Hub {
       case "end":
         return this.#end(effect.request);
       case "close-worker":
-        return this.#workers.get(effect.worker)?.handle.close(effect.cause === "superseded" ? CLOSE.superseded : CLOSE.cancelUnanswered);
+        return this.fleet.workers
+          .get(effect.worker)
+          ?.handle.close(effect.cause === "superseded" ? CLOSE.superseded : CLOSE.cancelUnanswered);
       case "worker-drained":
         return this.#world.log.info("worker drained", { worker_id: effect.worker });
       case "wake":
@@ -249,7 +183,7 @@ export class Hub {
 
   #dispatch(effect: Effect & { type: "dispatch" }): void {
     const live = this.#requests.get(effect.request);
-    const worker = this.#workers.get(effect.worker);
+    const worker = this.fleet.workers.get(effect.worker);
     if (live === undefined || worker === undefined) return this.reject(effect.attempt, "unsent");
     const dispatched: Dispatched = {
       kind: "dispatched",

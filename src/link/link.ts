@@ -144,7 +144,7 @@ export class Link {
       this.#open.delete(wire);
       session.onClosed();
       log.info("worker disconnected", { worker_id: worker, worker_name: name, code });
-      hub.left(worker, code === 1000 ? "clean" : "lost");
+      hub.fleet.left(worker, code === 1000 ? "clean" : "lost");
     });
     log.info("worker registered", { worker_id: worker, worker_name: name, models, slots, protocol, address: peer.address });
     log.debug("register_ack", { worker_id: worker, warnings: accepted.warnings });
@@ -167,7 +167,7 @@ export class Link {
       version: register.version ?? null,
       address,
     };
-    hub.join(worker, info, session.handle, wire);
+    hub.fleet.join(worker, info, session.handle, wire);
   }
 }
 

@@ -44,8 +44,8 @@ export function onModelsUpdate(
   const granted = grantModels(clean.models, update.unlisted_models ?? [], world.key);
   const models = granted.models;
   const warnings = [...clean.warnings, ...granted.warnings];
-  world.hub.changeModels(world.worker, models, cleanModels(update.unlisted_models ?? []).models);
-  if (typeof update.current_load === "number") world.hub.reportLoad(world.worker, update.current_load);
+  world.hub.fleet.changeModels(world.worker, models, cleanModels(update.unlisted_models ?? []).models);
+  if (typeof update.current_load === "number") world.hub.fleet.reportLoad(world.worker, update.current_load);
   world.log.info("worker models changed", { worker_id: world.worker, models, warnings });
 }
 

@@ -178,7 +178,7 @@ class V1Session implements Session {
 
   #onPong(load: number | null, stamp: number | null): void {
     const { hub, worker } = this.#world;
-    if (load !== null) hub.reportLoad(worker, load);
+    if (load !== null) hub.fleet.reportLoad(worker, load);
     // What was sent after the ping may not be part of the load in its pong: counted in, it would hide one that still runs.
     const pingedAt = stamp ?? this.#lastProbe;
     let live = 0;

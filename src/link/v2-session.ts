@@ -161,11 +161,11 @@ class V2Session implements Session {
         return this.#outbox.onCredit(message.attempt, message.bytes);
       case "draining":
         log.info("graceful shutdown", { worker_id: worker, by: "worker" });
-        return hub.drainWorker(worker, "worker");
+        return hub.fleet.drain(worker, "worker");
       case "models_update":
         return onModelsUpdate(this.#world, message);
       case "pong":
-        return typeof message.current_load === "number" ? hub.reportLoad(worker, message.current_load) : undefined;
+        return typeof message.current_load === "number" ? hub.fleet.reportLoad(worker, message.current_load) : undefined;
       case "error":
         return log.warn("worker reported an error", { worker_id: worker, code: message.code ?? "", detail: message.message ?? "" });
     }

@@ -77,16 +77,17 @@ export function startServer(config: ServeConfig, world: ServerWorld): RunningSer
 
   async function drain(): Promise<void> {
     state.isDraining = true;
-    log.info("graceful shutdown", { requests: hub.requests.size, workers: hub.workers.size });
+    log.info("graceful shutdown", { requests: hub.requests.size, workers: hub.fleet.workers.size });
     await within(clock, config.drainTimeoutMs, hub.drain());
     if (hub.requests.size > 0) {
       hub.failAll("shutdown");
       // What says so in the streams must be on its way before anything is closed.
       await new Promise<void>((resolve) => void clock.startTimer(FAREWELL_MS, resolve));
     }
-    for (const worker of hub.workers.values()) worker.handle.shutDown("relay is shutting down", config.drainTimeoutMs, RECONNECT_AFTER_MS);
+    for (const worker of hub.fleet.workers.values())
+      worker.handle.shutDown("relay is shutting down", config.drainTimeoutMs, RECONNECT_AFTER_MS);
     // Answers that are complete for us may still be on their way out.
-    const isQuiet = (): boolean => listener.pendingRequests === 0 && hub.workers.size === 0;
+    const isQuiet = (): boolean => listener.pendingRequests === 0 && hub.fleet.workers.size === 0;
     await within(clock, FLUSH_DEADLINE_MS, until(clock, isQuiet));
     await stop();
   }

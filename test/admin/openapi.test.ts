@@ -121,7 +121,7 @@ test("[A11] what the operators' routes answer is described to the last field", a
   const waiting = rig.relay.post("/v1/chat/completions", { model: "m" });
   await rig.relay.requests(2);
   await rig.createKey({ name: "x" });
-  const [workerId] = [...rig.relay.hub.workers.keys()];
+  const [workerId] = [...rig.relay.hub.fleet.workers.keys()];
   const [requestId] = [...rig.relay.hub.requests.keys()].toReversed();
   const ids = new Map([
     ["drainWorker", workerId],

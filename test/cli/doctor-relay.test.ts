@@ -199,7 +199,7 @@ describe("the secret", () => {
     const found = await diagnose(["--proxy-url", relay.url.href, "--models", "other"], SECRET);
     expect(found.of("secret")).toMatchObject({ verdict: "ok", detail: expect.stringContaining("left again before registering") });
     expect(relay.log.of("worker registered").length).toBe(1);
-    expect([relay.hub.workers.size, relay.hub.requests.size]).toEqual([1, 1]);
+    expect([relay.hub.fleet.workers.size, relay.hub.requests.size]).toEqual([1, 1]);
     expect(relay.log.lines.filter(({ level, message }) => level === "warn" && message !== "queue timeout")).toEqual([]);
     for (const id of relay.hub.requests.keys()) relay.hub.fail(id, "cancelled");
     expect(await waiting).toBeGreaterThanOrEqual(400);

@@ -145,7 +145,7 @@ test("[O4] the relay goes and comes back: said with the times, and what was seen
   );
   await using again = startTestRelay({ adminToken: TOKEN, listen: { host: "127.0.0.1", port } });
   await window.shows(/^It was not seen from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d\.\nhttp:/);
-  expect(again.hub.workers.size).toBe(0);
+  expect(again.hub.fleet.workers.size).toBe(0);
   window.type("\u0003");
   expect(await window.exit()).toBe(0);
 });
@@ -155,7 +155,7 @@ test("[O4] [O5] --json --watch: a line each interval, one that is away too; a re
   await using running = new RunningCli(["status", "--watch", "--json", "--interval", "0.2", "--url", `http://127.0.0.1:${port}`], OPERATOR);
   await running.sees(/"reachable":false,"problem":"the relay at \S+ cannot be reached/);
   await using relay = startTestRelay({ adminToken: TOKEN, listen: { host: "127.0.0.1", port } });
-  expect(relay.hub.workers.size).toBe(0);
+  expect(relay.hub.fleet.workers.size).toBe(0);
   await running.sees(/"reachable":true/);
   running.signal("SIGINT");
   expect(await running.exit()).toBe(0);

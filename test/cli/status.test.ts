@@ -53,7 +53,7 @@ test("[O1] workers in each of their states", async () => {
   drained.send({ type: "draining" });
   const refused = relay.post("/v1/chat/completions", { model: "down", messages: [] });
   (await down.nextJob()).end("connection_refused");
-  await until(() => [...relay.hub.workers.values()].some(({ drainedBy }) => drainedBy !== null), "one drains");
+  await until(() => [...relay.hub.fleet.workers.values()].some(({ drainedBy }) => drainedBy !== null), "one drains");
   expect(idle.jobs).toEqual([]);
   const { out } = await status(relay);
   expect(out).toMatch(/^idle one +idle +░░░ 0\/3 /m);

@@ -171,7 +171,7 @@ test("[M3] trace: models change", async () => {
   await joinWorker(scene, { models: null });
   scene.tap.begin();
   models = ["m", "n"];
-  const id = [...scene.relay.hub.workers.keys()][0]!;
+  const id = [...scene.relay.hub.fleet.workers.keys()][0]!;
   const headers = { authorization: `Bearer ${ADMIN}` };
   await fetch(scene.relay.at(`/admin/workers/${id}/refresh`), { method: "POST", headers });
   await scene.tap.sees("models_update");

@@ -45,7 +45,7 @@ test("[C2] [W2] the real worker's connection breaks while it works, the client l
   const abort = new AbortController();
   const response = relay.post("/v1/chat/completions", { model: "m" }, { signal: abort.signal }).catch(() => null);
   const exchange = await backend.nextExchange();
-  const [connected] = relay.hub.workers.values();
+  const [connected] = relay.hub.fleet.workers.values();
   connected?.handle.close({ code: 1011, reason: "cut by the test" });
   await until(() => relay.hub.queueDepth === 1, "the request is back in the queue");
   abort.abort();
@@ -53,5 +53,5 @@ test("[C2] [W2] the real worker's connection breaks while it works, the client l
   await exchange.closedByPeer;
   await until(() => relay.log.of("worker registered").length === 2, "the worker is back");
   expect((await relay.post("/v1/chat/completions", { model: "m" })).status).toBe(200);
-  expect(relay.hub.workers.size).toBe(1);
+  expect(relay.hub.fleet.workers.size).toBe(1);
 });

@@ -38,7 +38,7 @@ for (const { when, answer, isStreaming } of PHASES) {
     expect(next.headers.get("x-modelrelay-attempts")).toBe("1");
     await next.text();
     await path.idle();
-    expect(relay.hub.workers.size).toBe(1);
+    expect(relay.hub.fleet.workers.size).toBe(1);
   });
 }
 

@@ -18,7 +18,7 @@ test("[C3] a v2 worker that never acknowledges is closed, and its other requests
   await cancelled;
   await worker.next("cancel");
   clock.advance(9_999);
-  expect(relay.hub.workers.size).toBe(1);
+  expect(relay.hub.fleet.workers.size).toBe(1);
   clock.advance(1);
   expect(await worker.closedByRelay()).toEqual({ code: 1011, reason: "worker did not stop a cancelled request" });
   await using second = await startV2Worker(relay);

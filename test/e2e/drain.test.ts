@@ -137,13 +137,13 @@ test("[W3] the real worker drains: what runs there finishes, what is new waits f
 test("[W3] a worker that was told to drain gets work again when it is resumed", async () => {
   await using relay = startTestRelay();
   await using worker = await startV2Worker(relay);
-  const [connected] = relay.hub.workers.values();
-  relay.hub.drainWorker(connected!.id, "operator");
+  const [connected] = relay.hub.fleet.workers.values();
+  relay.hub.fleet.drain(connected!.id, "operator");
   expect(relay.log.of("worker drained")).toHaveLength(1);
   const response = relay.post("/v1/chat/completions", { model: "m" });
   await relay.requests(1);
   expect(worker.jobs).toHaveLength(0);
-  relay.hub.resumeWorker(connected!.id);
+  relay.hub.fleet.resume(connected!.id);
   (await worker.nextJob()).answer();
   expect((await response).status).toBe(200);
 });

@@ -155,9 +155,9 @@ test("[W2] a worker that registers again with its instance id supersedes its hal
   (await renewed.nextJob()).answer();
   expect((await waiting).status).toBe(200);
   expect(await (await answering).text().catch(() => "broken")).toBe("broken");
-  expect(relay.hub.workers.size).toBe(2);
+  expect(relay.hub.fleet.workers.size).toBe(2);
   expect(stranger.end).toBeNull();
-  expect(relay.hub.catalogue.models()).toEqual(["m", "other"]);
+  expect(relay.hub.fleet.catalogue.models()).toEqual(["m", "other"]);
 });
 
 test("[W2] a connection that was superseded has no say any more", async () => {
@@ -172,5 +172,5 @@ test("[W2] a connection that was superseded has no say any more", async () => {
   job.answer('"fresh"');
   expect(await (await response).json()).toBe("fresh");
   await old.closedByRelay();
-  expect(relay.hub.catalogue.models()).toEqual(["m"]);
+  expect(relay.hub.fleet.catalogue.models()).toEqual(["m"]);
 });

@@ -125,7 +125,7 @@ test("[W5] late chunks, foreign ids and double completes change nothing and are 
   (await worker.nextJob()).complete(200, { body: "still here" });
   expect(await (await response).text()).toBe("still here");
   expect(relay.hub.counters.ignoredFrames).toBe(6);
-  expect(relay.hub.workers.size).toBe(2);
+  expect(relay.hub.fleet.workers.size).toBe(2);
 });
 
 test("[R5] [W1] an old worker that drops its session over one request: that one is tried once more, the others are placed anew", async () => {

@@ -41,7 +41,7 @@ for (const [how, answer] of FAILURES) {
         expect(await response.json()).toMatchObject({ error: { code: "backend_error", type: "server_error" } });
       }
       await path.idle();
-      expect(path.relay.hub.workers.size).toBe(1);
+      expect(path.relay.hub.fleet.workers.size).toBe(1);
     });
   }
 }

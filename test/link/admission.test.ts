@@ -22,7 +22,7 @@ for (const [what, { script, cause }] of REFUSED) {
     await using relay = startTestRelay();
     await using socket = new RelaySocket(relay, script);
     expect(await socket.closedByRelay()).toEqual({ code: 1008, reason: "worker authentication failed" });
-    expect(relay.hub.workers.size).toBe(0);
+    expect(relay.hub.fleet.workers.size).toBe(0);
     expect(relay.log.of("worker rejected")[0]?.fields["cause"]).toContain(cause);
     expect(JSON.stringify(relay.log.lines)).not.toMatch(/nope|test-secret/);
   });
@@ -64,7 +64,7 @@ test("[L10] a socket that a web page opened is refused with 403", async () => {
     // The upgrade itself failed.
     expect((await socket.closedByRelay()).code).toBe(1006);
   }
-  expect(relay.hub.workers.size).toBe(0);
+  expect(relay.hub.fleet.workers.size).toBe(0);
 });
 
 test("[H12] the worker path without an upgrade is 426", async () => {

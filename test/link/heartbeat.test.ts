@@ -26,9 +26,9 @@ for (const [protocol, start] of [
       clock.advance(HEARTBEAT_MS);
       await silent.next("ping", beat);
     }
-    expect(relay.hub.workers.size).toBe(1);
+    expect(relay.hub.fleet.workers.size).toBe(1);
     clock.advance(HEARTBEAT_MS);
-    expect(relay.hub.workers.size).toBe(0);
+    expect(relay.hub.fleet.workers.size).toBe(0);
     expect(await silent.closedByRelay()).toEqual({ code: 1000, reason: "worker heartbeat timed out" });
     expect(relay.log.of("worker heartbeat timed out")).toHaveLength(1);
     await using other = await startV2Worker(relay);
@@ -47,12 +47,12 @@ test("[L5] any traffic is a sign of life", async () => {
     await until(() => relay.hub.counters.ignoredFrames === before + beat + 1, "the relay hears it");
     clock.advance(HEARTBEAT_MS);
   }
-  expect(relay.hub.workers.size).toBe(1);
+  expect(relay.hub.fleet.workers.size).toBe(1);
 });
 
 test("[L5] a real interval: pings come by themselves, and an answering worker stays", async () => {
   await using relay = startTestRelay({ heartbeatIntervalMs: 10 });
   await using worker = await startV1Worker(relay);
   await worker.next("ping", 8);
-  expect(relay.hub.workers.size).toBe(1);
+  expect(relay.hub.fleet.workers.size).toBe(1);
 });

@@ -44,6 +44,6 @@ test("[L2] [W1] a worker whose acknowledgement cannot be sent does not join", ()
   void handler.open?.(socket);
   void handler.message?.(socket, JSON.stringify({ type: "register", worker_name: "box", models: ["m"], max_concurrent: 1 }));
   void handler.close?.(socket, 1006, "");
-  expect([hub.workers.size, clock.pending]).toEqual([0, 0]);
+  expect([hub.fleet.workers.size, clock.pending]).toEqual([0, 0]);
   expect(log.of("worker registered")).toHaveLength(0);
 });

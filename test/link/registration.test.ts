@@ -31,7 +31,7 @@ for (const [what, frame] of BAD) {
     await socket.opened;
     socket.sendRaw(frame);
     expect((await socket.closedByRelay()).code).toBe(1002);
-    expect(relay.hub.workers.size).toBe(0);
+    expect(relay.hub.fleet.workers.size).toBe(0);
   });
 }
 
@@ -72,7 +72,7 @@ test("[L3] names are trimmed, empty and repeated ones dropped, slots raised to 1
     'the worker name is empty: it is shown as "worker"',
     "max_concurrent 0 was raised to 1",
   ]);
-  const [info] = [...relay.hub.workers.values()].map((connected) => connected.info);
+  const [info] = [...relay.hub.fleet.workers.values()].map((connected) => connected.info);
   expect(info).toMatchObject({ name: "worker", slots: 1, models: ["a", "b", "*"] });
 });
 
@@ -105,7 +105,7 @@ test("[L3] models_update is cleaned the same way, unlisted names included", asyn
   const response = relay.post("/v1/chat/completions", { model: "default" });
   (await worker.nextJob()).answer();
   expect((await response).status).toBe(200);
-  expect(relay.hub.catalogue.models()).toEqual(["b", "c"]);
+  expect(relay.hub.fleet.catalogue.models()).toEqual(["b", "c"]);
 });
 
 test("[L3] a second register changes nothing", async () => {
@@ -115,6 +115,6 @@ test("[L3] a second register changes nothing", async () => {
   const response = relay.post("/v1/chat/completions", { model: "a" });
   (await worker.nextJob()).answer();
   expect((await response).status).toBe(200);
-  expect(relay.hub.workers.size).toBe(1);
-  expect(relay.hub.catalogue.models()).toEqual(["a"]);
+  expect(relay.hub.fleet.workers.size).toBe(1);
+  expect(relay.hub.fleet.catalogue.models()).toEqual(["a"]);
 });

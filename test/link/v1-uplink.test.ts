@@ -40,7 +40,7 @@ test("[S6] [R1] a v1 worker whose uplink takes nothing keeps its connection, and
   await relay.requests(8);
   const phases = (): readonly string[] => [...relay.hub.requests.values()].map(({ phase }) => phase.kind).sort();
   await until(() => phases().includes("queued"), "what does not fit waits");
-  expect(relay.hub.workers.size).toBe(1);
+  expect(relay.hub.fleet.workers.size).toBe(1);
   expect(phases().filter((kind) => kind === "dispatched").length).toBeGreaterThan(1);
   leave.abort();
   await Promise.allSettled(answers);

@@ -32,7 +32,7 @@ for (const [what, { frame, code }] of CLOSES) {
     await worker.nextJob();
     worker.sendRaw(frame);
     expect((await worker.closedByRelay()).code).toBe(code);
-    expect(relay.hub.workers.size).toBe(0);
+    expect(relay.hub.fleet.workers.size).toBe(0);
     await using other = await startV2Worker(relay);
     (await other.nextJob()).answer();
     expect((await response).status).toBe(200);

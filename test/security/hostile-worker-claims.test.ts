@@ -132,7 +132,7 @@ attack("models with the names of object members, markup or control characters ar
     expect([200, 400]).toContain(one.status);
   }
   evil.send({ type: "models_update", models: [], current_load: 0 });
-  await until(() => relay.hub.catalogue.models().length === 2, "the models are gone");
+  await until(() => relay.hub.fleet.catalogue.models().length === 2, "the models are gone");
 });
 
 attack(
@@ -195,8 +195,8 @@ attack("a storm of models_update, each with 256 new names", async (scene) => {
     evil.send({ type: "models_update", models, current_load: storm % 7 });
     if (storm % 50 === 0) await flow();
   }
-  await until(() => relay.hub.catalogue.models().includes("storm-199-0"), "the last update is taken");
-  expect(relay.hub.catalogue.models()).toHaveLength(2 + 256);
+  await until(() => relay.hub.fleet.catalogue.models().includes("storm-199-0"), "the last update is taken");
+  expect(relay.hub.fleet.catalogue.models()).toHaveLength(2 + 256);
 });
 
 attack("another worker's instance id: a worker key cannot take its place", async (scene) => {

@@ -79,7 +79,7 @@ attack("a second registration, as another worker, is none", async ({ relay, v1, 
     evil.send({ ...REGISTER, worker_name: "honest new", models: ["honest-1", "*"], max_concurrent: 4_096 });
     await until(() => relay.hub.counters.ignoredFrames > 0, "it is counted");
     expect(evil.of("register_ack")).toHaveLength(1);
-    expect([...relay.hub.workers.values()].at(-1)?.info.models).toEqual(["evil"]);
+    expect([...relay.hub.fleet.workers.values()].at(-1)?.info.models).toEqual(["evil"]);
     evil.close();
     await relay.workers(2);
   }
@@ -196,7 +196,7 @@ attack("floods of unknown types, of errors and of empty frames for nobody", asyn
   }
   await ignored(15_000);
   expect([old.end, evil.end]).toEqual([null, null]);
-  expect(relay.hub.workers.size).toBe(4);
+  expect(relay.hub.fleet.workers.size).toBe(4);
 });
 
 attack("a deeply nested frame, and one of a hundred thousand fields", async ({ v2, ignored }) => {

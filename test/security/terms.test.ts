@@ -92,9 +92,9 @@ test("[U5] [L3] a worker key cuts models, slots and name down to its own, at reg
   expect(ack).toMatchObject({ models: ["mine-1"], max_concurrent: 2 });
   expect(ack?.["warnings"]).toHaveLength(2);
   worker.send({ type: "models_update", models: ["*", "yours", "mine-2"], unlisted_models: ["yours"], current_load: 0 });
-  await until(() => relay.hub.catalogue.models().includes("mine-2"), "the update is taken");
-  expect(relay.hub.catalogue.models()).toEqual(["mine-2"]);
-  expect([...relay.hub.workers.values()][0]?.info).toMatchObject({ name: "their box", slots: 2, models: ["mine-2"] });
+  await until(() => relay.hub.fleet.catalogue.models().includes("mine-2"), "the update is taken");
+  expect(relay.hub.fleet.catalogue.models()).toEqual(["mine-2"]);
+  expect([...relay.hub.fleet.workers.values()][0]?.info).toMatchObject({ name: "their box", slots: 2, models: ["mine-2"] });
 });
 
 test("[U6] [S9] more than max_concurrent requests wait in their turn, and hold up nobody else's", async () => {

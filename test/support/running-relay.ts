@@ -41,7 +41,7 @@ export function startTestRelay(
     ...relay,
     log,
     at,
-    workers: (count) => until(() => relay.hub.workers.size === count, `${count} workers registered`),
+    workers: (count) => until(() => relay.hub.fleet.workers.size === count, `${count} workers registered`),
     requests: (count) => until(() => relay.hub.requests.size === count, `${count} requests in the relay`),
     post: (path, body, init = {}) =>
       fetch(at(path), { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" }, ...init }),
