@@ -14,6 +14,8 @@ export function writeNow(descriptor: number, text: string, patience: Patience = 
     insteadOfStandardError(text);
     return true;
   }
+  // Only a pipe that does not wait by itself can be given up on. To look at the stream makes it one, for every program that has it.
+  if (patience === "short" && descriptor === STANDARD_OUTPUT) void process.stdout;
   const bytes = Buffer.from(text);
   // A reader that let something go by already is not waited for again before it takes something.
   let leftMs = patience === "endless" ? Infinity : stuck.has(descriptor) ? 0 : SHORT_MS;

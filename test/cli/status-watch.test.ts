@@ -1,11 +1,9 @@
 // `modelrelay status --watch` in a terminal, in a pipe, and while the relay goes away and comes back.
 import { expect, test } from "bun:test";
-import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { startTestRelay } from "../support/running-relay.ts";
 import { until, within } from "../support/until.ts";
 import { startV2Worker } from "../support/v2-worker.ts";
+import { fullPipe } from "./full-pipe.ts";
 import { MAIN, runCli, runCliInto, RunningCli } from "./run-cli.ts";
 import { TerminalCli } from "./terminal-cli.ts";
 
@@ -172,24 +170,4 @@ function freePort(): number {
   const port = server.port ?? 0;
   void server.stop(true);
   return port;
-}
-
-/** A pipe that has no room for another byte, and that nobody reads. */
-function fullPipe(): Disposable & { readonly descriptor: number } {
-  const folder = mkdtempSync(join(tmpdir(), "modelrelay-pipe-"));
-  const path = join(folder, "pipe");
-  Bun.spawnSync(["mkfifo", path]);
-  const descriptor = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-  try {
-    for (;;) writeSync(descriptor, "x".repeat(4_096));
-  } catch {
-    // It is full.
-  }
-  return {
-    descriptor,
-    [Symbol.dispose]() {
-      closeSync(descriptor);
-      rmSync(folder, { recursive: true });
-    },
-  };
 }

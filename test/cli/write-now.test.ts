@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { within } from "../support/until.ts";
+import { fullPipe } from "./full-pipe.ts";
 import { readLate } from "./late-reader.ts";
 import { MAIN } from "./run-cli.ts";
 
@@ -50,3 +51,19 @@ posix("[K25] a log whose reader is stuck holds up nothing, however much is to be
     await child.exited;
   }
 });
+
+posix(
+  "[K25] what is written in passing is given up on, whatever the pipe: a keeper shows a log, and has a model to look after",
+  async () => {
+    using pipe = fullPipe();
+    const script = `
+    const { writeNow } = await import(${JSON.stringify(WRITE_NOW)});
+    console.error(writeNow(1, "x", "short"));`;
+    const child = Bun.spawn([process.execPath, "-e", script], { stdout: pipe.descriptor, stderr: "pipe" });
+    try {
+      expect(await within(child.stderr.text(), "the writer is done")).toBe("true\n");
+    } finally {
+      child.kill("SIGKILL");
+    }
+  },
+);
