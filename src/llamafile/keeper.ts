@@ -10,7 +10,7 @@ import { logPath, openLog, watchLogs } from "./log-file.ts";
 import { choosePort, type PortRange } from "./port.ts";
 import { untilReady } from "./readiness.ts";
 import { modelUrl, readRunState, type RunEnd, type RunState, writeRunState } from "./run-state.ts";
-import { askToEnd, STOP_REQUEST_VARIABLE, stopRequestPath, takeBackRequest, watchForRequest } from "./stop-request.ts";
+import { askToEnd, isRequested, STOP_REQUEST_VARIABLE, stopRequestPath, takeBackRequest, watchForRequest } from "./stop-request.ts";
 
 export interface KeeperPlan {
   readonly slug: string;
@@ -221,8 +221,11 @@ class Keeping {
     return await Promise.race([stopped, end]);
   }
 
+  /** Null once it is asked to stop: then an end is what was asked for, also where the worker heard of the request first. */
   #close(end: RunEnd | null): RunEnd | null {
-    if (end !== null && !this.#stopping.signal.aborted) this.#book.update({ ended: end });
+    if (isRequested(this.#stopRequest)) this.stop();
+    if (this.#stopping.signal.aborted) return null;
+    if (end !== null) this.#book.update({ ended: end });
     return end;
   }
 

@@ -24,11 +24,15 @@ export function takeBackRequest(path: string): void {
   removeQuietly(path);
 }
 
+export function isRequested(path: string): boolean {
+  return existsSync(path);
+}
+
 /** Calls `onAsked` once, when the request is there. */
 export function watchForRequest(path: string, clock: Clock, onAsked: () => void): { stop(): void } {
   let timer: Timer;
   const look = (): void => {
-    if (existsSync(path)) onAsked();
+    if (isRequested(path)) onAsked();
     else timer = clock.startTimer(LOOK_EVERY_MS, look);
   };
   timer = clock.startTimer(LOOK_EVERY_MS, look);

@@ -14,18 +14,29 @@ const LONG_MS = 60_000;
 // As the relay of the rig has it.
 const SECRET = "processes-secret";
 
-test(
-  "[F13] a keeper ends in order by the request alone, and its worker drains",
-  async () => {
+test.each([
+  ["", false],
+  [", also when the worker hears of it first", true],
+])(
+  "[F13] a keeper ends in order by the request alone, and its worker drains%s",
+  async (_when, isKeeperLate) => {
     await using scene = new Scene();
     await using rig = new Rig();
     const relay = await rig.relay();
     await scene.imports("mine");
     scene.env = { WORKER_SECRET: SECRET, PROXY_URL: relay.url };
-    expect((await scene.run("serve", "mine")).code).toBe(0);
+    await using serving = scene.start("serve", "mine", "--foreground");
+    await serving.sees(/mine answers at/);
+    await relay.has(1);
     const state = scene.state("mine");
     const request = stopRequestPath(scene.home, state);
+    if (isKeeperLate) signalProcess(state.keeper, "SIGSTOP");
     writeFileSync(request, "");
+    if (isKeeperLate) {
+      await relay.has(0);
+      signalProcess(state.keeper, "SIGCONT");
+    }
+    expect(await serving.exit()).toBe(0);
     await until(() => [state.keeper, state.model, state.worker].every(isGone), "all three have ended", 20_000);
     expect(scene.log("mine", "worker")).toContain("graceful shutdown");
     expect(statusNow(scene.home, "mine").kind).toBe("stopped");
