@@ -1,7 +1,7 @@
 // `modelrelay llamafile`: finds, downloads, runs and relays models that are one executable file each.
 // A file for each verb: in models/ those about files, in running/ those about processes. What verbs share: how a line is read (options.ts,
 // option-groups.ts, settings.ts, words.ts), how a model gets here (models/get-model.ts), how it is started (running/start.ts, then
-// start-in-background.ts or keep-here.ts, with start-wishes.ts and this-program.ts), how its state is said (running/state-text.ts).
+// start-in-background.ts or keep-here.ts, with start-wishes.ts and environments.ts), how its state is said (running/state-text.ts).
 import type { CommandGroup } from "../command.ts";
 
 export const llamafile: CommandGroup = {

@@ -11,7 +11,7 @@ import { parseCommandLine, type ParsedLine, type PassedWords, type WordSlot } fr
 import { placeBelow } from "../user-home.ts";
 import { type HOME_OPTIONS } from "./option-groups.ts";
 import { SETTINGS } from "./options.ts";
-import { KEEPER_VARIABLE } from "./running/this-program.ts";
+import { KEEPER_VARIABLE } from "./running/environments.ts";
 
 interface Shape<T extends OptionTable> {
   readonly options: T;

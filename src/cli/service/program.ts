@@ -1,13 +1,12 @@
-// The command line that starts this very program again, from wherever it is.
-import { resolve } from "node:path";
+// The command line by which a service manager starts this very program.
 import { CommandError } from "../../base/errors.ts";
 import { isHidden } from "../../service/reach.ts";
 import type { Places } from "../../service/service.ts";
+import { thisProgram } from "../this-program.ts";
 
 /** @throws CommandError when a service of the machine could not get at it */
 export function programOfThis({ scope }: Pick<Places, "scope">): readonly string[] {
-  const script = Bun.isStandaloneExecutable ? [] : [resolve(process.argv[1] ?? "")];
-  const program = [process.execPath, ...script];
+  const program = thisProgram();
   const hidden = program.find(isHidden);
   if (scope === "system" && process.platform === "linux" && hidden !== undefined) {
     throw new CommandError(

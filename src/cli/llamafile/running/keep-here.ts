@@ -14,7 +14,7 @@ import { listenForStopSignals } from "../../stop-signals.ts";
 import { writeNow } from "../../write-now.ts";
 import { shownLog, STANDARD_OUTPUT } from "./shown-log.ts";
 import { type StartWishes, workerCommand } from "./start-wishes.ts";
-import { modelEnvironment, ownEnvironment } from "./this-program.ts";
+import { modelEnvironment, ownEnvironment } from "./environments.ts";
 
 /** Resolves to the exit code once it has been stopped. @throws CommandError when it ends by itself */
 export async function keepHere(wishes: StartWishes, world: CommandWorld): Promise<number> {

@@ -13,7 +13,7 @@ import { modelUrl, readRunState, type RunState } from "../../../llamafile/run-st
 import type { CommandWorld } from "../../command.ts";
 import { listenForStopSignals } from "../../stop-signals.ts";
 import { keeperCommand, type StartWishes } from "./start-wishes.ts";
-import { KEEPER_VARIABLE, ownEnvironment } from "./this-program.ts";
+import { KEEPER_VARIABLE, ownEnvironment } from "./environments.ts";
 
 /** Another one was quicker to start the model. */
 export class StartedElsewhere extends CommandError {}

@@ -11,7 +11,7 @@ import { showUrl } from "../../options/addresses.ts";
 import { resolveSecret, warnOfSecretFlag } from "../../options/secrets.ts";
 import type { Origin, OptionValues } from "../../options/option.ts";
 import type { RELAY_OPTIONS, WORKER_OPTIONS } from "../option-groups.ts";
-import { thisProgram } from "./this-program.ts";
+import { thisProgram } from "../../this-program.ts";
 
 export interface StartWishes {
   readonly home: Home;

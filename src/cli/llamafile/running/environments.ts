@@ -1,10 +1,5 @@
-// How this very program is started again: compiled it is one file, otherwise Bun with a script.
+// What of the environment goes to the llamafile, and what to the processes of this program that look after it.
 import { STOP_REQUEST_VARIABLE } from "../../../llamafile/stop-request.ts";
-
-export function thisProgram(): readonly string[] {
-  const script = process.argv[1];
-  return Bun.isStandaloneExecutable || script === undefined ? [process.execPath] : [process.execPath, script];
-}
 
 /** Says to a keeper that all it is to do stands on its line: the settings of today are for who starts one. */
 export const KEEPER_VARIABLE = "MODELRELAY_KEEPER";
