@@ -1,7 +1,8 @@
 // What becomes of the output of a command when its reader takes its time.
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { within } from "../support/until.ts";
+import { freePort } from "../extras/front-server.ts";
+import { until, within } from "../support/until.ts";
 import { fullPipe } from "./full-pipe.ts";
 import { readLate } from "./late-reader.ts";
 import { MAIN } from "./run-cli.ts";
@@ -67,3 +68,25 @@ posix(
     }
   },
 );
+
+posix("[K25] a relay whose log nobody takes serves, and ends when it is told to", async () => {
+  using pipe = fullPipe();
+  const port = freePort();
+  const args = ["serve", "--listen", `127.0.0.1:${port}`, "--worker-secret", "a-secret-of-enough-length"];
+  const relay = Bun.spawn([process.execPath, MAIN, ...args], {
+    stdio: ["ignore", "ignore", pipe.descriptor],
+    env: { PATH: process.env["PATH"] },
+  });
+  try {
+    const isLive = async () =>
+      await fetch(`http://127.0.0.1:${port}/livez`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    await until(isLive, "it answers");
+    relay.kill("SIGTERM");
+    expect(await within(relay.exited, "the exit")).toBe(0);
+  } finally {
+    relay.kill("SIGKILL");
+  }
+});

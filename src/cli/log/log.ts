@@ -32,6 +32,8 @@ export interface LogWorld {
 /** The log of a command, as its flags ask for it. @throws UsageError when the file cannot be opened. */
 export function startLog(flags: LogFlags, { clock, env }: Omit<LogWorld, "isTerminal" | "write">): Log {
   const { logLevel, logFormat, logFile } = flags;
+  // A pipe whose reader stands still would hold up the whole process at its next line. To look at the stream makes it one that does not wait.
+  if (logFile === null && !isatty(STANDARD_ERROR)) void process.stderr;
   return createLogSink({ level: logLevel, format: logFormat, file: logFile }, { clock, env, isTerminal: isatty, write: writeNow });
 }
 
