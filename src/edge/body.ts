@@ -9,7 +9,8 @@ const BODY_MIN_BYTES_PER_MS = 1024 / 1000;
 /** However fast the rest came: nobody pauses longer in the middle who means to finish. */
 const BODY_PAUSE_MAX_MS = 60_000;
 const CHECK_INTERVAL_MS = 1_000;
-const SMALL_BODY_BYTES = 256 * 1024;
+/** One this small must be there within the longest pause: only what comes in pieces has to be watched for pauses. */
+const SMALL_BODY_BYTES = (BODY_PAUSE_MAX_MS - BODY_GRACE_MS) * BODY_MIN_BYTES_PER_MS;
 
 export interface BodyIntake {
   readonly limitBytes: number;

@@ -1,6 +1,7 @@
 // The relayed routes: take the body in, read what it is routed by, hand it to the hub, and give back the answer.
 import type { Clock } from "../base/clock.ts";
 import { RelayError } from "../base/errors.ts";
+import type { Reservation } from "../hub/byte-budget.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Admission, Caller } from "./admission.ts";
 import { takeBody } from "./body.ts";
@@ -32,7 +33,7 @@ export interface IncomingRequest {
   readonly setIdleSecs: (secs: number) => void;
 }
 
-/** A client that does not read the end of its answer keeps its connection this long. */
+/** A client that does not read the end of its answer, or asks nothing more, keeps its connection this long. */
 const TAIL_IDLE_SECS = 120;
 
 /** @throws RelayError when the request is refused before it is submitted */
@@ -41,8 +42,13 @@ export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): 
   const { hub, clock, admission } = world;
   if (world.isDraining()) throw new RelayError("draining");
   const caller = await admission.admit(request.headers, incoming.address);
-  const { bytes, reservation } = await takeBody(request, { limitBytes: world.bodyLimitBytes, budget: hub.bodies, clock });
+  // From here on the wait is bounded by the upload's pace and the relay's own deadlines. The connection's limit would cut even an
+  // upload that is fast enough, without an answer: the runtime counts one below about 16 KiB/s as silent.
+  setIdleSecs(0);
+  let held: Reservation | null = null;
   try {
+    const { bytes, reservation } = await takeBody(request, { limitBytes: world.bodyLimitBytes, budget: hub.bodies, clock });
+    held = reservation;
     // The upload may have taken long enough for the key to have been revoked.
     if (caller.key !== null) await admission.admit(request.headers, incoming.address);
     const routing = readRouting(bytes);
@@ -52,8 +58,6 @@ export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): 
     admission.countRequest(caller);
     // Nothing is started for a client that is gone: there will be no second word of it.
     if (request.signal.aborted) throw new RelayError("invalid_request", "The client left.");
-    // From here on the wait is bounded by the relay's own deadlines, not by the connection's silence.
-    setIdleSecs(0);
     const exchange = new Exchange(world, {
       publicId: requestId,
       dialect,
@@ -78,7 +82,8 @@ export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): 
     exchange.id = hub.submit(relayed, exchange, reservation);
     return await exchange.response;
   } catch (error) {
-    reservation.release();
+    held?.release();
+    setIdleSecs(TAIL_IDLE_SECS);
     throw error;
   }
 }

@@ -19,7 +19,7 @@ interface Route {
   readonly hub: Hub;
   /** The idle limits its connection was given. */
   readonly idleSecs: readonly number[];
-  readonly ask: (signal?: AbortSignal) => Promise<Response>;
+  readonly ask: (init?: RequestInit) => Promise<Response>;
 }
 
 /** The relay route alone, with no worker connected. */
@@ -45,10 +45,9 @@ function startRoute(): Route {
     clock,
     hub,
     idleSecs,
-    ask: (signal) => {
-      const init = { method: "POST", body: JSON.stringify(STREAM), ...(signal === undefined ? {} : { signal }) };
+    ask: (init) => {
       const incoming = {
-        request: new Request("http://relay/v1/chat/completions", init),
+        request: new Request("http://relay/v1/chat/completions", { method: "POST", body: JSON.stringify(STREAM), ...init }),
         target: "/v1/chat/completions",
         dialect: "chat",
         requestId: "req",
@@ -62,7 +61,7 @@ function startRoute(): Route {
 
 test("[T1] [C1] a client that left before its request was looked at leaves no timer behind", async () => {
   const { clock, hub, ask } = startRoute();
-  expect(await failureOf(ask(AbortSignal.abort()))).toMatchObject({ code: "invalid_request" });
+  expect(await failureOf(ask({ signal: AbortSignal.abort() }))).toMatchObject({ code: "invalid_request" });
   expect([clock.pending, hub.requests.size, hub.bodies.heldBytes]).toEqual([0, 0, 0]);
 });
 
@@ -74,6 +73,43 @@ test("[H10] the connection of a refused request has its idle limit back", async 
   expect(idleSecs[0]).toBe(0);
   expect(idleSecs[1]).toBeGreaterThan(0);
   expect(clock.pending).toBe(0);
+});
+
+/** A body that tells when its first byte is asked for. */
+function bodyOf(onRead: (controller: ReadableStreamDefaultController<Uint8Array>) => void): ReadableStream<Uint8Array> {
+  return new ReadableStream({ pull: onRead }, { highWaterMark: 0 });
+}
+
+test("[H5] an upload is not cut by the connection's idle limit, which is off before the first byte is read", async () => {
+  const { ask, idleSecs } = startRoute();
+  const atFirstRead: number[] = [];
+  const body = bodyOf((controller) => {
+    atFirstRead.push(...idleSecs);
+    controller.enqueue(Buffer.from("{"));
+    controller.close();
+  });
+  expect(await failureOf(ask({ body }))).toMatchObject({ code: "invalid_request" });
+  expect(atFirstRead).toEqual([0]);
+  expect(idleSecs).toHaveLength(2);
+});
+
+test("[H5] the connection has its idle limit back however an upload ends", async () => {
+  const refused = async (init: RequestInit, code: string): Promise<void> => {
+    const { ask, idleSecs, clock } = startRoute();
+    const failure = failureOf(ask(init));
+    if (code === "body_timeout") {
+      await until(() => clock.pending > 0, "the pace is watched");
+      clock.advance(10_000);
+    }
+    expect(await failure).toMatchObject({ code });
+    expect([code, idleSecs.length, idleSecs[0], idleSecs[1]! > 0]).toEqual([code, 2, 0, true]);
+  };
+  await refused({ body: "not JSON" }, "invalid_request");
+  await refused({ body: JSON.stringify({ model: "m", text: "x".repeat(1_000) }) }, "body_too_large");
+  await refused({ headers: { "content-encoding": "gzip" } }, "unsupported_encoding");
+  await refused({ body: bodyOf((controller) => controller.error(new Error("gone"))) }, "invalid_request");
+  await refused({ body: bodyOf(() => {}) }, "body_timeout");
+  await refused({ signal: AbortSignal.abort() }, "invalid_request");
 });
 
 test("[Q1] a request's body is let go with the first byte of its answer, like what it counted for", async () => {

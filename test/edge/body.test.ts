@@ -93,6 +93,17 @@ test("[H5] what came in fast does not pay for hours of silence: a body that paus
   expect([paused.clock.pending, paused.budget.heldBytes]).toEqual([0, 0]);
 });
 
+test("[H5] the same holds for a body of a few hundred KiB whose length was announced", async () => {
+  const paused = upload({ "content-length": String(200 * KIB) });
+  await paused.send(190 * KIB);
+  paused.clock.advance(60_000);
+  await turns(2);
+  expect(paused.clock.pending).toBe(1);
+  paused.clock.advance(15_000);
+  expect(await codeOf(paused.taken)).toBe("body_timeout");
+  expect([paused.clock.pending, paused.budget.heldBytes]).toEqual([0, 0]);
+});
+
 test("[H5] the limit is exact, announced or not, and what was held is given back", async () => {
   const exact = upload({}, { limit: 100 });
   await exact.send(100);
