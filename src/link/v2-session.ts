@@ -8,6 +8,7 @@ import { decodeBodyFrame } from "../protocol/frames.ts";
 import { ANSWER_HEADERS_MAX_BYTES, UNARY_ANSWER_MAX_BYTES, V2_FRAME_MAX_BYTES, windowBytes } from "../protocol/limits.ts";
 import type { V2WorkerMessage } from "../protocol/v2.ts";
 import type { AttemptId, CancelCause, ResponseOutcome } from "../scheduler/events.ts";
+import { FullStreak } from "./full-streak.ts";
 import { Outbox } from "./outbox.ts";
 import { ignoreFrame, isUsableStatus, onModelsUpdate, type Session, type SessionWorld } from "./session.ts";
 
@@ -44,9 +45,11 @@ class V2Session implements Session {
   readonly #attempts = new Map<number, V2Attempt>();
   readonly #numbers = new Map<AttemptId, number>();
   #lastNumber = 0;
+  readonly #fulls: FullStreak;
 
   constructor(world: SessionWorld) {
     this.#world = world;
+    this.#fulls = new FullStreak(world.wire);
     this.#windowBytes = windowBytes(world.slots);
     this.#outbox = new Outbox(world.wire, this.#windowBytes);
     this.handle = {
@@ -163,9 +166,10 @@ class V2Session implements Session {
         log.info("graceful shutdown", { worker_id: worker, by: "worker" });
         return hub.fleet.drain(worker, "worker");
       case "models_update":
-        return onModelsUpdate(this.#world, message);
+        return onModelsUpdate(this.#world, this.#fulls.isDoubted ? { ...message, current_load: null } : message);
       case "pong":
-        return typeof message.current_load === "number" ? hub.fleet.reportLoad(worker, message.current_load) : undefined;
+        if (typeof message.current_load === "number" && !this.#fulls.isDoubted) hub.fleet.reportLoad(worker, message.current_load);
+        return;
       case "error":
         return log.warn("worker reported an error", { worker_id: worker, code: message.code ?? "", detail: message.message ?? "" });
     }
@@ -174,6 +178,7 @@ class V2Session implements Session {
   #onStart(message: V2WorkerMessage & { type: "response_start" }): void {
     const entry = this.#attempts.get(message.attempt);
     if (entry?.state.kind !== "sent") return ignoreFrame(this.#world, "response_start");
+    this.#fulls.onTaken();
     const { status_code: status, headers } = message;
     if (!isUsableStatus(status) || headerBytes(headers) > ANSWER_HEADERS_MAX_BYTES) return this.#fail(entry, "backend_error");
     const body = this.#world.hub.startAnswer(entry.id, { status, headers }, this.#takenOf(message.attempt));
@@ -184,6 +189,7 @@ class V2Session implements Session {
   #onEnd(message: V2WorkerMessage & { type: "response_end" }): void {
     const entry = this.#remove(message.attempt);
     if (entry === null) return ignoreFrame(this.#world, "response_end");
+    this.#fulls.onTaken();
     const { error } = message;
     if (error) {
       const { requestId, model } = entry;
@@ -199,8 +205,7 @@ class V2Session implements Session {
     const entry = this.#remove(message.attempt);
     if (entry === null) return ignoreFrame(this.#world, "reject");
     this.#world.hub.reject(entry.id, message.reason);
-    // It gets no work until it reports its load; ask at once rather than wait for the next heartbeat.
-    if (message.reason === "full") this.#world.wire.ping();
+    if (message.reason === "full") this.#fulls.onFull(message.attempt, this.#lastNumber);
   }
 
   #onCancelled(number: number): void {

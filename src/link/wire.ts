@@ -26,6 +26,7 @@ export class Wire {
   #heartbeat: Timer | null = null;
   #closing: Timer | null = null;
   #isOpen = true;
+  #pings = 0;
   #onGone: ((code: number) => void) | null = null;
 
   constructor(socket: ServerWebSocket<SocketData>, clock: Clock, heartbeatMs: number) {
@@ -46,6 +47,11 @@ export class Wire {
   /** Bytes that were sent and that the network has not taken yet. */
   get waitingBytes(): number {
     return this.#socket.getBufferedAmount();
+  }
+
+  /** Pings sent so far. */
+  get pings(): number {
+    return this.#pings;
   }
 
   /** Anything the peer sends shows that it lives. */
@@ -99,6 +105,7 @@ export class Wire {
   /** Returns the timestamp the pong will echo. */
   ping(): number {
     const stamp = this.#clock.unixMs();
+    this.#pings++;
     this.sendMessage({ type: "ping", timestamp_unix_ms: stamp });
     return stamp;
   }
