@@ -1,4 +1,5 @@
 // `modelrelay serve`: the relay.
+import { startSteadyClock } from "../../base/steady-clock.ts";
 import type { CommandBody } from "../command.ts";
 import { startLog } from "../log/log.ts";
 import { SERVE_OPTIONS } from "./options.ts";
@@ -23,10 +24,12 @@ export const serve: CommandBody = {
     // A database may take its time to say that it is not there, and nothing runs yet that would have to be drained.
     const keys = await Promise.race([opening, signals.first]);
     if (typeof keys === "number") return 0;
+    const steady = startSteadyClock(clock);
     try {
-      const server = startOrRefuse(config.listen, () => startServer(config, { log, clock, keys: keys?.ring ?? null }));
+      const server = startOrRefuse(config.listen, () => startServer(config, { log, clock: steady, keys: keys?.ring ?? null }));
       return await runUntilStopped({ drain: () => server.drain(), finished: NEVER }, signals);
     } finally {
+      steady.stop();
       await keys?.stop();
     }
   },

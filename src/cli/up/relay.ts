@@ -26,6 +26,8 @@ export interface Relay {
 interface RelayWorld {
   readonly log: Log;
   readonly clock: Clock;
+  /** The relay's: its deadlines count no time in which the process stood still. */
+  readonly steady: Clock;
 }
 
 /** `takenPorts` are left alone when the address was not chosen by the user. @throws UsageError when it cannot listen. */
@@ -53,7 +55,7 @@ export async function startRelay(
   };
   const isChosen = origins.listen.kind !== "default";
   const candidates = isChosen ? [values.listen] : freeCandidates(values.listen, backend.takenPorts);
-  const server = startOnFirstFree(candidates, (listen) => startServer({ ...serveConfig, listen }, world));
+  const server = startOnFirstFree(candidates, (listen) => startServer({ ...serveConfig, listen }, { log: world.log, clock: world.steady }));
 
   const listen = { host: values.listen.host, port: Number(server.url.port) };
   const workConfig: WorkConfig = {

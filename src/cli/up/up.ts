@@ -1,5 +1,6 @@
 // `modelrelay up`: relay and worker in one process, for the model server of this machine.
 import { UsageError } from "../../base/errors.ts";
+import { startSteadyClock } from "../../base/steady-clock.ts";
 import { nearestNames } from "../../base/nearest.ts";
 import { reachableUrl } from "../options/addresses.ts";
 import { chooseBackend, type ChosenBackend } from "./choose-backend.ts";
@@ -35,9 +36,11 @@ export const up: CommandBody = {
     const signals = listenForStopSignals({ clock: world.clock });
     const stopping = new AbortController();
     void signals.first.then(() => stopping.abort());
-    const relay = await startRelay(parsed, { url: backend.url, apiKey, takenPorts }, { log, clock: world.clock });
+    const steady = startSteadyClock(world.clock);
+    const relay = await startRelay(parsed, { url: backend.url, apiKey, takenPorts }, { log, clock: world.clock, steady });
     const stop = async () => {
       await relay.server.drain();
+      steady.stop();
       await Promise.all([relay.worker.stop(), backend.stop()]);
     };
     const isReady = await Promise.race([untilReady(relay.worker, world.clock), signals.first.then(() => false)]);
