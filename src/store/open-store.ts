@@ -14,5 +14,5 @@ export interface KeyStoreOptions {
 
 /** @throws UsageError or CommandError that says what cannot be used and what to do; the latter when it may pass by itself */
 export async function openKeyStore({ databaseUrl, dataDir, clock }: KeyStoreOptions): Promise<KeyStore> {
-  return databaseUrl === null ? openSqliteStore(dataDir) : await openPostgresStore(databaseUrl, clock);
+  return databaseUrl === null ? openSqliteStore(dataDir, clock) : await openPostgresStore(databaseUrl, clock);
 }

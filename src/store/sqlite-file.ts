@@ -8,8 +8,8 @@ import { APPLICATION_ID, applicationIdOf, migrate, SCHEMA_VERSION, schemaVersion
 /** In place of a directory: nothing is kept after the process. */
 const IN_MEMORY = ":memory:";
 
-/** How long a writer waits for the writer of another process. */
-export const BUSY_TIMEOUT_MS = 5_000;
+/** How long opening waits for the writer of another process. Nothing else runs meanwhile; there is nothing yet that could. */
+const OPENING_BUSY_TIMEOUT_MS = 5_000;
 
 export function databaseFileIn(dataDir: string): string {
   return join(dataDir, "modelrelay.db");
@@ -25,7 +25,7 @@ export function openDatabase(dataDir: string): Database {
     keepPrivate(file);
     const database = new Database(file, { readwrite: true, strict: true });
     try {
-      database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+      database.run(`PRAGMA busy_timeout = ${OPENING_BUSY_TIMEOUT_MS}`);
       checkOurs(database, file);
       return configure(database);
     } catch (error) {
@@ -109,7 +109,7 @@ function checkOurs(database: Database, file: string): void {
 }
 
 function configure(database: Database): Database {
-  database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  database.run(`PRAGMA busy_timeout = ${OPENING_BUSY_TIMEOUT_MS}`);
   database.run("PRAGMA journal_mode = WAL");
   database.run("PRAGMA synchronous = FULL");
   // Only macOS knows the difference: there a plain fsync may leave data in the drive's cache.

@@ -1,36 +1,57 @@
 // Keys in an SQLite file beside the relay: the store of everyone who does not bring a database.
 import type { Database } from "bun:sqlite";
+import type { Clock } from "../base/clock.ts";
+import { BusyWait } from "./busy-wait.ts";
 import { type KeyRow, parseKeyRow, parseKeyRows, toKeyRow } from "./key-row.ts";
 import { type KeyStore, StoreUnavailable } from "./key-store.ts";
-import { BUSY_TIMEOUT_MS, codeOf, openDatabase } from "./sqlite-file.ts";
+import { codeOf, openDatabase } from "./sqlite-file.ts";
 
 /**
  * @param dataDir directory of the file, created when missing; ":memory:" keeps nothing.
  * @throws UsageError that names the file and what to do, when it is damaged, newer than this program or cannot be used.
  */
-export function openSqliteStore(dataDir: string): KeyStore {
-  return createSqliteStore(openDatabase(dataDir));
+export function openSqliteStore(dataDir: string, clock: Clock): KeyStore {
+  return createSqliteStore(openDatabase(dataDir), clock);
 }
 
-/** On an open database, which the store closes. Each call is done when it returns: SQLite is synchronous. */
-export function createSqliteStore(database: Database): KeyStore {
+/** On an open database, which the store closes. Each call is tried before it returns: SQLite is synchronous. */
+export function createSqliteStore(database: Database, clock: Clock): KeyStore {
   const statements = prepare(database);
+  const wait = new BusyWait(clock);
+  // Requests are relayed from here on: SQLite waits for nobody, we do.
+  database.run("PRAGMA busy_timeout = 0");
+  const attempt = async <Result>(ask: () => Result): Promise<Result> => {
+    try {
+      return await wait.whenFree(ask, isBusy);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  };
 
   return {
     insert: async (stored) => {
       const { digest, ...row } = toKeyRow(stored);
-      attempt(() => statements.insert.run({ ...row, digest: Buffer.from(digest, "hex") }));
+      await attempt(() => statements.insert.run({ ...row, digest: Buffer.from(digest, "hex") }));
     },
-    list: async () => await parseKeyRows(attempt(() => statements.list.all())),
+    list: async () => await parseKeyRows(await attempt(() => statements.list.all())),
     // It counts the commits of every connection but this one.
-    version: async () => String(attempt(() => statements.version.get())?.data_version ?? 0),
+    version: async () => String((await attempt(() => statements.version.get()))?.data_version ?? 0),
     findByDigest: async (digest) => {
-      const row = attempt(() => statements.find.get({ digest: Buffer.from(digest, "hex") }));
+      const row = await attempt(() => statements.find.get({ digest: Buffer.from(digest, "hex") }));
       return row === null ? null : parseKeyRow(row);
     },
-    revoke: async (id, atUnixSecs) => attempt(() => statements.revoke.run({ id, at: atUnixSecs }).changes > 0),
-    touch: async (uses) => attempt(() => touchAll(database, statements.touch, uses)),
-    close: async () => database.close(),
+    revoke: async (id, atUnixSecs) => await attempt(() => statements.revoke.run({ id, at: atUnixSecs }).changes > 0),
+    touch: async (uses) => {
+      try {
+        touchAll(database, statements.touch, uses);
+      } catch (error) {
+        throw unavailable(error);
+      }
+    },
+    close: async () => {
+      wait.stop();
+      database.close();
+    },
   };
 }
 
@@ -55,9 +76,8 @@ function prepare(database: Database) {
 const COLUMNS = `id, name, prefix, lower(hex(digest)) AS digest, scopes, models, provider, worker_name, max_slots, max_concurrent,
   requests_per_minute, created_at, expires_at, last_used_at, revoked_at`;
 
-/** Requests are being relayed meanwhile: this waits neither for another writer nor for the disk. A lost note of a use costs nothing. */
+/** This waits neither for another writer nor for the disk: a lost note of a use costs nothing. */
 function touchAll(database: Database, touch: Statements["touch"], uses: ReadonlyMap<string, number>): void {
-  database.run("PRAGMA busy_timeout = 0");
   database.run("PRAGMA synchronous = NORMAL");
   try {
     database
@@ -67,17 +87,16 @@ function touchAll(database: Database, touch: Statements["touch"], uses: Readonly
       .immediate();
   } finally {
     database.run("PRAGMA synchronous = FULL");
-    database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
   }
 }
 
-/** @throws StoreUnavailable in place of whatever SQLite throws. */
-function attempt<Result>(ask: () => Result): Result {
-  try {
-    return ask();
-  } catch (error) {
-    throw new StoreUnavailable(reasonFor(codeOf(error)), error);
-  }
+function isBusy(error: unknown): boolean {
+  return codeOf(error).startsWith("SQLITE_BUSY");
+}
+
+/** In place of whatever SQLite throws. */
+function unavailable(error: unknown): StoreUnavailable {
+  return new StoreUnavailable(reasonFor(codeOf(error)), error);
 }
 
 function reasonFor(code: string): string {

@@ -91,10 +91,10 @@ test("[U4] a key that is revoked while its request's body is coming in is refuse
 
 test("[U4] revoked at another relay of the same store, a stream ends here within 5 s", async () => {
   using directory = temporaryDirectory();
-  await using secured = await startSecuredOn(openSqliteStore(directory.path));
+  await using secured = await startSecuredOn(openSqliteStore(directory.path, systemClock));
   const { relay } = secured;
   const { key, secret } = await secured.made();
-  const elsewhere = openSqliteStore(directory.path);
+  const elsewhere = openSqliteStore(directory.path, systemClock);
   const otherRing = await startKeyRing({ store: elsewhere, clock: systemClock, log: createRecordingLog() });
   await using worker = await startV2Worker(relay);
   using client = await RawClient.connect(relay);
