@@ -2,8 +2,8 @@
 
 /** What is asked of the worker's socket. */
 interface Pinger {
-  /** Pings sent so far. */
-  readonly pings: number;
+  /** The stamp of the latest ping. */
+  readonly lastStamp: number;
   ping(): unknown;
 }
 
@@ -15,8 +15,8 @@ export class FullStreak {
   readonly #wire: Pinger;
   /** The last attempt sent before the row's first rejection; null: there is no row. */
   #before: number | null = null;
-  /** Pings sent until the worker was doubted; null: it is not. */
-  #pingsUntilDoubt: number | null = null;
+  /** The latest ping when the worker was last doubted; null: it is not. */
+  #doubtedAfter: number | null = null;
 
   constructor(wire: Pinger) {
     this.#wire = wire;
@@ -24,7 +24,7 @@ export class FullStreak {
 
   /** It rejected again what its own report had called for; only the report that answers the next heartbeat counts. */
   get isDoubted(): boolean {
-    return this.#pingsUntilDoubt === this.#wire.pings;
+    return this.#doubtedAfter === this.#wire.lastStamp;
   }
 
   /**
@@ -36,12 +36,12 @@ export class FullStreak {
     if (this.#before === null) {
       this.#before = lastSent;
       this.#wire.ping(); // (1)
-    } else if (attempt > this.#before) this.#pingsUntilDoubt = this.#wire.pings; // (3), and nothing to do in (2)
+    } else if (attempt > this.#before) this.#doubtedAfter = this.#wire.lastStamp; // (3), and nothing to do in (2)
   }
 
   /** The worker took what it was sent. */
   onTaken(): void {
     this.#before = null;
-    this.#pingsUntilDoubt = null;
+    this.#doubtedAfter = null;
   }
 }

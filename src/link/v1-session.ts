@@ -14,7 +14,8 @@ import { ignoreFrame, isUsableStatus, onModelsUpdate, type Session, type Session
 interface V1Attempt {
   readonly id: AttemptId;
   readonly isStreaming: boolean;
-  readonly sentAtUnixMs: number;
+  /** The stamp of the last ping that was sent before it. */
+  readonly sentAfter: number;
   state: V1State;
 }
 
@@ -99,8 +100,8 @@ class V1Session implements Session {
       headers: request.headers,
     });
     if (fate === "lost") return false;
-    const sentAtUnixMs = this.#world.clock.unixMs();
-    this.#attempts.set(name, { id: job.attempt, isStreaming: request.isStreaming, sentAtUnixMs, state: { kind: "sent" } });
+    const sentAfter = this.#world.wire.lastStamp;
+    this.#attempts.set(name, { id: job.attempt, isStreaming: request.isStreaming, sentAfter, state: { kind: "sent" } });
     this.#names.set(job.attempt, name);
     return true;
   }
@@ -180,9 +181,9 @@ class V1Session implements Session {
     const { hub, worker } = this.#world;
     if (load !== null) hub.fleet.reportLoad(worker, load);
     // What was sent after the ping may not be part of the load in its pong: counted in, it would hide one that still runs.
-    const pingedAt = stamp ?? this.#lastProbe;
+    const ping = stamp ?? this.#lastProbe;
     let live = 0;
-    for (const { state, sentAtUnixMs } of this.#attempts.values()) if (state.kind !== "unwanted" && sentAtUnixMs < pingedAt) live++;
+    for (const { state, sentAfter } of this.#attempts.values()) if (state.kind !== "unwanted" && sentAfter < ping) live++;
     for (const name of this.#probe.onPong(load ?? 0, live, stamp)) {
       const entry = this.#remove(name);
       if (entry !== null) hub.acknowledgeCancel(entry.id);

@@ -26,7 +26,7 @@ export class Wire {
   #heartbeat: Timer | null = null;
   #closing: Timer | null = null;
   #isOpen = true;
-  #pings = 0;
+  #lastStamp = 0;
   #onGone: ((code: number) => void) | null = null;
 
   constructor(socket: ServerWebSocket<SocketData>, clock: Clock, heartbeatMs: number) {
@@ -49,9 +49,9 @@ export class Wire {
     return this.#socket.getBufferedAmount();
   }
 
-  /** Pings sent so far. */
-  get pings(): number {
-    return this.#pings;
+  /** The stamp of the latest ping; 0 before the first. Each is higher than the one before. */
+  get lastStamp(): number {
+    return this.#lastStamp;
   }
 
   /** Anything the peer sends shows that it lives. */
@@ -102,12 +102,14 @@ export class Wire {
     this.#onGone = onGone;
   }
 
-  /** Returns the timestamp the pong will echo. */
+  /**
+   * Returns the timestamp the pong will echo: a time for the peer's eyes, and for us the order of the pings.
+   * A wall clock that is put back, or stands still, must not change that order.
+   */
   ping(): number {
-    const stamp = this.#clock.unixMs();
-    this.#pings++;
-    this.sendMessage({ type: "ping", timestamp_unix_ms: stamp });
-    return stamp;
+    this.#lastStamp = Math.max(this.#lastStamp + 1, this.#clock.unixMs());
+    this.sendMessage({ type: "ping", timestamp_unix_ms: this.#lastStamp });
+    return this.#lastStamp;
   }
 
   close(close: Close): void {
