@@ -1,7 +1,8 @@
 // Takes in a request body: as large, as fast and as plain as the relay can afford.
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import { RelayError } from "../base/errors.ts";
 import type { ByteBudget, Reservation } from "../hub/byte-budget.ts";
+import type { Uploads } from "./uploads.ts";
 
 /** After the first 10 s a body must come in at 1 KiB/s on average: slower senders only hold memory. */
 const BODY_GRACE_MS = 10_000;
@@ -16,6 +17,8 @@ export interface BodyIntake {
   readonly limitBytes: number;
   readonly budget: ByteBudget;
   readonly clock: Clock;
+  /** Where it is known while it comes in. */
+  readonly uploads: Uploads;
 }
 
 export interface TakenBody {
@@ -24,7 +27,7 @@ export interface TakenBody {
   readonly reservation: Reservation;
 }
 
-/** @throws RelayError body_too_large, body_timeout, unsupported_encoding, overloaded, or invalid_request for an upload that broke off */
+/** @throws RelayError body_too_large, body_timeout, unsupported_encoding, overloaded, invalid_request for an upload that broke off, or what `uploads` refuses with */
 export async function takeBody(request: Request, intake: BodyIntake): Promise<TakenBody> {
   const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "";
   if (encoding !== "" && encoding !== "identity") throw new RelayError("unsupported_encoding");
@@ -36,7 +39,7 @@ export async function takeBody(request: Request, intake: BodyIntake): Promise<Ta
     const isSmall = announced > 0 && announced <= SMALL_BODY_BYTES;
     // A large one pays as it comes in: a few that are only announced must not keep everybody else out.
     if (!isSmall) reservation.release();
-    const bytes = isSmall ? await readAtOnce(request, announced, intake.clock) : await readAll(request, announced, reservation, intake);
+    const bytes = isSmall ? await readAtOnce(request, announced, intake) : await readAll(request, announced, reservation, intake);
     return { bytes, reservation };
   } catch (error) {
     reservation.release();
@@ -45,17 +48,19 @@ export async function takeBody(request: Request, intake: BodyIntake): Promise<Ta
 }
 
 /** Most bodies: one read is a third cheaper than a stream of them, and a slow sender holds no more than this much. */
-async function readAtOnce(request: Request, announced: number, clock: Clock): Promise<Uint8Array> {
-  const tooSlow = Promise.withResolvers<never>();
-  const timer = clock.startTimer(BODY_GRACE_MS + announced / BODY_MIN_BYTES_PER_MS, () => tooSlow.reject(new RelayError("body_timeout")));
+async function readAtOnce(request: Request, announced: number, { clock, uploads }: BodyIntake): Promise<Uint8Array> {
+  const refused = Promise.withResolvers<never>();
+  const timer = clock.startTimer(BODY_GRACE_MS + announced / BODY_MIN_BYTES_PER_MS, () => refused.reject(new RelayError("body_timeout")));
+  const forget = uploads.begin(refused.reject);
   try {
-    const bytes = await Promise.race([request.bytes(), tooSlow.promise]);
+    const bytes = await Promise.race([request.bytes(), refused.promise]);
     if (bytes.byteLength < announced) throw brokenOff();
     return bytes;
   } catch (error) {
     throw error instanceof RelayError ? error : brokenOff();
   } finally {
     timer.stop();
+    forget();
   }
 }
 
@@ -64,15 +69,21 @@ async function readAll(request: Request, announced: number, reservation: Reserva
   const reader = request.body.getReader();
   const chunks: Uint8Array[] = [];
   let received = 0;
+  let refusal: RelayError | null = null;
+  const refuse = (because: RelayError): void => {
+    refusal = because;
+    void reader.cancel().catch(() => {});
+  };
   const watch = watchPace(
     intake.clock,
     () => received,
-    () => void reader.cancel().catch(() => {}),
+    () => refuse(new RelayError("body_timeout")),
   );
+  const forget = intake.uploads.begin(refuse);
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (watch.isTooSlow()) throw new RelayError("body_timeout");
+      if (refusal !== null) throw refusal;
       if (done) break;
       received += value.byteLength;
       if (received > intake.limitBytes) throw tooLarge(intake.limitBytes);
@@ -85,30 +96,24 @@ async function readAll(request: Request, announced: number, reservation: Reserva
     throw brokenOff();
   } finally {
     watch.stop();
+    forget();
   }
   if (received < announced) throw brokenOff();
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received);
 }
 
-interface PaceWatch {
-  isTooSlow(): boolean;
-  stop(): void;
-}
-
-function watchPace(clock: Clock, received: () => number, onTooSlow: () => void): PaceWatch {
+function watchPace(clock: Clock, received: () => number, onTooSlow: () => void): Timer {
   /** Until when what came in so far is fast enough. */
   let paidUntilMs = clock.nowMs() + BODY_GRACE_MS;
   let countedBytes = 0;
-  let isTooSlow = false;
   let timer = clock.startTimer(BODY_GRACE_MS, check);
-  return { isTooSlow: () => isTooSlow, stop: () => timer.stop() };
+  return { stop: () => timer.stop() };
 
   function check(): void {
     const nowMs = clock.nowMs();
     paidUntilMs = Math.min(nowMs + BODY_PAUSE_MAX_MS, paidUntilMs + (received() - countedBytes) / BODY_MIN_BYTES_PER_MS);
     countedBytes = received();
-    isTooSlow = paidUntilMs < nowMs || countedBytes === 0;
-    if (isTooSlow) return onTooSlow();
+    if (paidUntilMs < nowMs || countedBytes === 0) return onTooSlow();
     timer = clock.startTimer(CHECK_INTERVAL_MS, check);
   }
 }

@@ -9,6 +9,7 @@ import type { Dialect } from "./dialect.ts";
 import { Exchange } from "./exchange.ts";
 import { headersToWorker, type RequestHeaderRules } from "./headers.ts";
 import { readRouting } from "./json-gate.ts";
+import type { Uploads } from "./uploads.ts";
 
 export interface RelayRouteWorld {
   readonly hub: Hub;
@@ -18,6 +19,7 @@ export interface RelayRouteWorld {
   readonly keepaliveMs: number;
   readonly forwardHeaders: readonly string[];
   readonly admission: Admission;
+  readonly uploads: Uploads;
   readonly isDraining: () => boolean;
 }
 
@@ -39,7 +41,7 @@ const TAIL_IDLE_SECS = 120;
 /** @throws RelayError when the request is refused before it is submitted */
 export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): Promise<Response> {
   const { request, target, dialect, requestId, setIdleSecs } = incoming;
-  const { hub, clock, admission } = world;
+  const { hub, clock, admission, uploads } = world;
   if (world.isDraining()) throw new RelayError("draining");
   const caller = await admission.admit(request.headers, incoming.address);
   // From here on the wait is bounded by the upload's pace and the relay's own deadlines. The connection's limit would cut even an
@@ -47,7 +49,7 @@ export async function relay(incoming: IncomingRequest, world: RelayRouteWorld): 
   setIdleSecs(0);
   let held: Reservation | null = null;
   try {
-    const { bytes, reservation } = await takeBody(request, { limitBytes: world.bodyLimitBytes, budget: hub.bodies, clock });
+    const { bytes, reservation } = await takeBody(request, { limitBytes: world.bodyLimitBytes, budget: hub.bodies, clock, uploads });
     held = reservation;
     // The upload may have taken long enough for the key to have been revoked.
     if (caller.key !== null) await admission.admit(request.headers, incoming.address);

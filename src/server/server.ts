@@ -8,6 +8,7 @@ import { refusalResponse } from "../edge/exchange.ts";
 import { requestIdOf } from "../edge/headers.ts";
 import { pathOf, rawTarget } from "../edge/path-gate.ts";
 import { clientAddress, type TrustedProxies, trustedProxies } from "../edge/peer-address.ts";
+import { Uploads } from "../edge/uploads.ts";
 import { Hub } from "../hub/hub.ts";
 import { createLocalScheduler, type SchedulerSeam } from "../hub/seam.ts";
 import { Link } from "../link/link.ts";
@@ -59,7 +60,8 @@ export function startServer(config: ServeConfig, world: ServerWorld): RunningSer
   });
   const state = { isDraining: false };
   const proxies = trustedProxies(config.trustedProxies);
-  const app = createApp(config, world, { hub, access, proxies, isDraining: () => state.isDraining });
+  const uploads = new Uploads();
+  const app = createApp(config, world, { hub, access, proxies, uploads, isDraining: () => state.isDraining });
   const listener = listen(config, tls, { link, app, proxies, log });
   const watch = config.tls === null ? null : watchTls(config.tls, { clock, log }, (changed) => listener.replaceTls(changed));
   const url = new URL(`${tls === null ? "http" : "https"}://${hostInUrl(config.listen.host)}:${listener.port}`);
@@ -78,17 +80,20 @@ export function startServer(config: ServeConfig, world: ServerWorld): RunningSer
   async function drain(): Promise<void> {
     state.isDraining = true;
     log.info("graceful shutdown", { requests: hub.requests.size, workers: hub.fleet.workers.size });
+    // At once: the sooner their clients know, the sooner they ask the successor. Some look for an answer only between two pieces.
+    const toldUploads = uploads.refuseAll("draining") > 0 ? pause(clock, FAREWELL_MS) : null;
     await within(clock, config.drainTimeoutMs, hub.drain());
     if (hub.requests.size > 0) {
       hub.failAll("shutdown");
       // What says so in the streams must be on its way before anything is closed.
-      await new Promise<void>((resolve) => void clock.startTimer(FAREWELL_MS, resolve));
+      await pause(clock, FAREWELL_MS);
     }
     for (const worker of hub.fleet.workers.values())
       worker.handle.shutDown("relay is shutting down", config.drainTimeoutMs, RECONNECT_AFTER_MS);
     // Answers that are complete for us may still be on their way out.
     const isQuiet = (): boolean => listener.pendingRequests === 0 && hub.fleet.workers.size === 0;
     await within(clock, FLUSH_DEADLINE_MS, until(clock, isQuiet));
+    await toldUploads;
     await stop();
   }
 
@@ -99,11 +104,12 @@ interface Parts {
   readonly hub: Hub;
   readonly access: Access;
   readonly proxies: TrustedProxies;
+  readonly uploads: Uploads;
   readonly isDraining: () => boolean;
 }
 
 function createApp(config: ServeConfig, { log, clock, keys = null }: ServerWorld, parts: Parts): EdgeApp {
-  const { hub, access, proxies, isDraining } = parts;
+  const { hub, access, proxies, uploads, isDraining } = parts;
   const admin = createAdminApp({
     hub,
     keys,
@@ -122,6 +128,7 @@ function createApp(config: ServeConfig, { log, clock, keys = null }: ServerWorld
     keepaliveAfterMs: config.sseKeepaliveAfterMs,
     keepaliveMs: config.sseKeepaliveMs,
     forwardHeaders: config.forwardHeaders,
+    uploads,
     isDraining,
     browser: browserRules(config),
     proxies,
@@ -190,7 +197,11 @@ const LOOK_AGAIN_MS = 10;
 
 /** Only while shutting down, for what the runtime offers no event. */
 async function until(clock: Clock, isDone: () => boolean): Promise<void> {
-  while (!isDone()) await new Promise<void>((resolve) => void clock.startTimer(LOOK_AGAIN_MS, resolve));
+  while (!isDone()) await pause(clock, LOOK_AGAIN_MS);
+}
+
+async function pause(clock: Clock, ms: number): Promise<void> {
+  await new Promise<void>((resolve) => void clock.startTimer(ms, resolve));
 }
 
 async function within(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<void> {

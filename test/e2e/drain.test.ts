@@ -86,6 +86,24 @@ test("[X2] what is not finished by the drain timeout ends with an error: waiting
   expect(worker.of("cancel")).toHaveLength(2);
 });
 
+test("[X2] uploads under way are refused as soon as the relay drains, and their clients hear of it before the sockets close", async () => {
+  await using relay = startTestRelay();
+  using announced = await RawClient.connect(relay);
+  using chunked = await RawClient.connect(relay);
+  announced.send("POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{");
+  chunked.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n");
+  await until(() => relay.hub.bodies.heldBytes === 1_001, "both uploads are under way");
+  const drained = relay.drain();
+  for (const client of [announced, chunked]) {
+    const { status, headers } = await client.head();
+    expect([status, headers.get("retry-after")]).toEqual([503, "5"]);
+    await until(() => client.text.includes("The relay is shutting down."), "the refusal");
+  }
+  expect([chunked.text.includes('"code":"draining"'), announced.isClosed, chunked.isClosed]).toEqual([true, false, false]);
+  expect(relay.hub.bodies.heldBytes).toBe(0);
+  await drained;
+});
+
 test("[X2] stop() without a drain ends everything with an error too", async () => {
   await using relay = startTestRelay();
   await using worker = await startV2Worker(relay);

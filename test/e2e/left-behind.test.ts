@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { FailureBudget } from "../../src/base/failure-budget.ts";
 import { Admission } from "../../src/edge/admission.ts";
 import { relay } from "../../src/edge/relay-route.ts";
+import { Uploads } from "../../src/edge/uploads.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { createLocalScheduler } from "../../src/hub/seam.ts";
 import { DEFAULT_LIMITS } from "../../src/scheduler/events.ts";
@@ -54,7 +55,7 @@ function startRoute(): Route {
         address: () => "192.0.2.1",
         setIdleSecs: (secs: number) => void idleSecs.push(secs),
       } as const;
-      return relay(incoming, { hub, clock, admission, isDraining: () => false, ...limits });
+      return relay(incoming, { hub, clock, admission, uploads: new Uploads(), isDraining: () => false, ...limits });
     },
   };
 }

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { RelayError } from "../../src/base/errors.ts";
 import { takeBody } from "../../src/edge/body.ts";
+import { Uploads } from "../../src/edge/uploads.ts";
 import { ByteBudget } from "../../src/hub/byte-budget.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { RawClient, rawPost } from "../support/raw-client.ts";
@@ -15,6 +16,7 @@ const MIB = 1024 * KIB;
 interface Upload {
   readonly clock: ManualClock;
   readonly budget: ByteBudget;
+  readonly uploads: Uploads;
   readonly taken: ReturnType<typeof takeBody>;
   send(bytes: number): Promise<void>;
   end(): void;
@@ -24,17 +26,19 @@ interface Upload {
 function upload(
   headers: Readonly<Record<string, string>> = {},
   limits: { readonly limit?: number; readonly budget?: number } = {},
+  uploads = new Uploads(),
 ): Upload {
   const clock = new ManualClock();
   const budget = new ByteBudget(limits.budget ?? MIB);
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>(undefined, undefined, { highWaterMark: 100 });
   const writer = writable.getWriter();
   const request = new Request("http://relay/", { method: "POST", body: readable, headers });
-  const taken = takeBody(request, { limitBytes: limits.limit ?? MIB, budget, clock });
+  const taken = takeBody(request, { limitBytes: limits.limit ?? MIB, budget, clock, uploads });
   taken.catch(() => {});
   return {
     clock,
     budget,
+    uploads,
     taken,
     async send(bytes) {
       await writer.write(new Uint8Array(bytes));
@@ -147,6 +151,23 @@ test("[Q1] a large upload holds what came in, not what it announced", async () =
   announced.breakOff();
   expect(await codeOf(announced.taken)).toBe("invalid_request");
   expect(announced.budget.heldBytes).toBe(0);
+});
+
+test("[X2] uploads under way can be refused together, and those that begin later with them", async () => {
+  const whole = { "content-length": "100" };
+  for (const headers of [whole, {}]) {
+    const underWay = upload(headers);
+    await underWay.send(50);
+    expect(underWay.uploads.refuseAll("draining")).toBe(1);
+    expect(await codeOf(underWay.taken)).toBe("draining");
+    expect([underWay.clock.pending, underWay.budget.heldBytes]).toEqual([0, 0]);
+    expect(await codeOf(upload(headers, {}, underWay.uploads).taken)).toBe("draining");
+    const done = upload(headers);
+    await done.send(100);
+    done.end();
+    expect((await done.taken).bytes.byteLength).toBe(100);
+    expect(done.uploads.refuseAll("draining")).toBe(0);
+  }
 });
 
 test("[H5] an upload that breaks off holds nothing", async () => {
