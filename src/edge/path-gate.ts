@@ -12,8 +12,12 @@ export function rawTarget(url: string): string {
 /** A model id may hold a slash, which SDKs send as %2F: the one place where it is not a way around a path rule. */
 const MODEL_ROUTE = "/v1/models/";
 
-/** Backslashes, empty, dot and encoded-dot segments, encoded separators, control characters and spaces have no business in a path. */
+/**
+ * Backslashes, empty, dot and encoded-dot segments, encoded separators, control characters and spaces have no business in a path,
+ * and a `#` has none in the whole target (RFC 9112 3.2): what is behind it in a URL stays at the client.
+ */
 export function isCanonicalPath(target: string): boolean {
+  if (target.includes("#")) return false;
   const path = pathOf(target);
   if (!path.startsWith("/")) return false;
   const isModel = path.startsWith(MODEL_ROUTE);

@@ -31,12 +31,23 @@ test("[H14] paths that are not in their canonical form are refused before anythi
     "/v1/models/a%0ab",
     "/%2e%2e%2fv1",
     "/v1/x%7f",
+    "/v1/models#a",
+    "/v1/models?a#b",
   ];
   for (const path of paths) {
     const { status, body } = await answered(relay, `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
     expect([path, status]).toEqual([path, 400]);
     expect(body).toContain('"code":"invalid_path"');
   }
+});
+
+test("[H14] a raw # is the client's mistake, and not the backend's", async () => {
+  await using relay = startTestRelay();
+  await using worker = await startV2Worker(relay);
+  using client = await RawClient.connect(relay);
+  client.post("/v1/chat/completions?a#b", { model: "m" });
+  expect((await client.head()).status).toBe(400);
+  expect([client.text.includes('"code":"invalid_path"'), worker.jobs.length]).toEqual([true, 0]);
 });
 
 test("[H14] a path with needless escapes is nobody's: routes are compared as they were sent", async () => {
