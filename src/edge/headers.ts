@@ -51,7 +51,8 @@ export function headersToClient(headers: Readonly<Record<string, string>>, isStr
   const passed = new Headers();
   for (const [name, value] of Object.entries(headers)) {
     const lower = name.toLowerCase();
-    if (FROM_BACKEND.test(lower) && isFieldName(lower) && isFieldValue(value)) passed.set(lower, value);
+    // An empty one says nothing, and the runtime adds a content type of its own to it.
+    if (FROM_BACKEND.test(lower) && isFieldName(lower) && isFieldValue(value) && value.trim() !== "") passed.set(lower, value);
   }
   if (isStream) {
     passed.set("cache-control", "no-cache, no-transform");

@@ -13,6 +13,7 @@ test("[H14] the canonical form of a path", () => {
     "/v1/a.b/c..d/...",
     "/v1/x?y=%2e%2e//\\",
     "/v1/models/%C3%BC",
+    "/v1/x?y=%23",
   ];
   for (const path of good) expect([path, isCanonicalPath(path)]).toEqual([path, true]);
   const bad = [
@@ -33,6 +34,8 @@ test("[H14] the canonical form of a path", () => {
     "/a%1f",
     "/a%7F",
     "/a b",
+    "/a#b",
+    "/a?b#c",
   ];
   for (const path of [...bad, "/a\u0000", "/a\u007f", "/v1/models/%2e%2e", "/v1/models/..", "/v1/models/a%5cb", "/v1/models%2fa"]) {
     expect([path, isCanonicalPath(path)]).toEqual([path, false]);
@@ -67,6 +70,12 @@ test("[H8] a value with control characters is dropped rather than mended", () =>
   expect(["a\r\nb: c", "a\nb", "\u0000", "\u007f"].map(isFieldValue)).toEqual([false, false, false, false]);
   expect([...headersToClient({ "retry-after": "1\r\nx: y", "X-RateLimit-A": "2", "set-cookie": "a" }, false)]).toEqual([
     ["x-ratelimit-a", "2"],
+  ]);
+});
+
+test("[H2] an empty header says nothing and is left out: the runtime would make something else of it", () => {
+  expect([...headersToClient({ "content-type": "", "openai-organization": " \t", "retry-after": "0" }, false)]).toEqual([
+    ["retry-after", "0"],
   ]);
 });
 

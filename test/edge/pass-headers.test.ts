@@ -139,3 +139,12 @@ test("[H8] streams say that they are not to be cached or held back; upper-case n
   expect(headers.get("x-modelrelay-queue-ms")).toMatch(/^\d+$/);
   await (await response).text();
 });
+
+test("[H2] an answer whose backend sent an empty content type has none, or the usual one, but not both", async () => {
+  await using relay = startTestRelay();
+  await using worker = await startV2Worker(relay);
+  const response = relay.post("/v1/chat/completions", { model: "m" });
+  (await worker.nextJob()).answer('"body"', 200, { "content-type": "" });
+  expect((await response).headers.get("content-type") ?? "").not.toContain(",");
+  expect(await (await response).json()).toBe("body");
+});
