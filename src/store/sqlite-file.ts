@@ -6,7 +6,7 @@ import { UsageError } from "../base/errors.ts";
 import { APPLICATION_ID, applicationIdOf, migrate, SCHEMA_VERSION, schemaVersionOf } from "./sqlite-schema.ts";
 
 /** In place of a directory: nothing is kept after the process. */
-const IN_MEMORY = ":memory:";
+export const IN_MEMORY = ":memory:";
 
 /** How long opening waits for the writer of another process. Nothing else runs meanwhile; there is nothing yet that could. */
 const OPENING_BUSY_TIMEOUT_MS = 5_000;

@@ -2,9 +2,10 @@
 import type { Database } from "bun:sqlite";
 import type { Clock } from "../base/clock.ts";
 import { BusyWait } from "./busy-wait.ts";
+import { watchPlace } from "./file-place.ts";
 import { type KeyRow, parseKeyRow, parseKeyRows, toKeyRow } from "./key-row.ts";
 import { type KeyStore, StoreUnavailable } from "./key-store.ts";
-import { codeOf, openDatabase } from "./sqlite-file.ts";
+import { codeOf, IN_MEMORY, openDatabase } from "./sqlite-file.ts";
 
 /**
  * @param dataDir directory of the file, created when missing; ":memory:" keeps nothing.
@@ -18,11 +19,16 @@ export function openSqliteStore(dataDir: string, clock: Clock): KeyStore {
 export function createSqliteStore(database: Database, clock: Clock): KeyStore {
   const statements = prepare(database);
   const wait = new BusyWait(clock);
+  const isInPlace = database.filename === IN_MEMORY ? () => true : watchPlace(database.filename);
   // Requests are relayed from here on: SQLite waits for nobody, we do.
   database.run("PRAGMA busy_timeout = 0");
+  const askInPlace = <Result>(ask: () => Result): Result => {
+    if (!isInPlace()) throw new StoreUnavailable(MOVED);
+    return ask();
+  };
   const attempt = async <Result>(ask: () => Result): Promise<Result> => {
     try {
-      return await wait.whenFree(ask, isBusy);
+      return await wait.whenFree(() => askInPlace(ask), isBusy);
     } catch (error) {
       throw unavailable(error);
     }
@@ -43,7 +49,7 @@ export function createSqliteStore(database: Database, clock: Clock): KeyStore {
     revoke: async (id, atUnixSecs) => await attempt(() => statements.revoke.run({ id, at: atUnixSecs }).changes > 0),
     touch: async (uses) => {
       try {
-        touchAll(database, statements.touch, uses);
+        askInPlace(() => touchAll(database, statements.touch, uses));
       } catch (error) {
         throw unavailable(error);
       }
@@ -54,6 +60,9 @@ export function createSqliteStore(database: Database, clock: Clock): KeyStore {
     },
   };
 }
+
+const MOVED =
+  "The key database was moved, removed or replaced while the relay runs. See that the right file is there, then restart the relay.";
 
 type Statements = ReturnType<typeof prepare>;
 
@@ -96,6 +105,7 @@ function isBusy(error: unknown): boolean {
 
 /** In place of whatever SQLite throws. */
 function unavailable(error: unknown): StoreUnavailable {
+  if (error instanceof StoreUnavailable) return error;
   return new StoreUnavailable(reasonFor(codeOf(error)), error);
 }
 
