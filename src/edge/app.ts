@@ -50,6 +50,7 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
   const app: EdgeApp = new Hono({ getPath: ({ url }) => pathOf(rawTarget(url)) });
   const startedMs = world.clock.nowMs();
 
+  app.use("*", tellLength);
   app.use("*", async (c, next) => {
     const { headers, url } = c.req.raw;
     const target = rawTarget(url);
@@ -109,6 +110,14 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
     return refuse(c, new RelayError("internal_error"));
   });
   return app;
+}
+
+/** HEAD is answered by GET's handler and without its body. Left alone, the length would become that of no body: 0. */
+async function tellLength(c: EdgeContext, next: Next): Promise<void> {
+  await next();
+  if (c.req.raw.method !== "HEAD" || c.res.body === null) return;
+  const { byteLength } = await c.res.arrayBuffer();
+  c.res.headers.set("content-length", String(byteLength));
 }
 
 /** Pages of an allowed origin may read the answers of the client routes; preflights need no credential. */

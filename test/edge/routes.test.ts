@@ -68,6 +68,36 @@ test("[H12] HEAD works where GET does, without a body", async () => {
   expect(worker.jobs).toEqual([]);
 });
 
+test("[H12] HEAD tells the length that GET has, and no wrong one, also where it is refused", async () => {
+  await using relay = startTestRelay();
+  await using worker = await startV2Worker(relay, { models: ["m"] });
+  for (const path of [
+    "/livez",
+    "/readyz",
+    "/v1/models",
+    "/v1/models/m",
+    "/openapi.json",
+    "/",
+    "/nothing",
+    "/v1//x",
+    "/v1/chat/completions",
+    "/v1/worker/connect",
+  ]) {
+    const lengths: (string | undefined)[] = [];
+    for (const method of ["GET", "HEAD"]) {
+      using client = await RawClient.connect(relay);
+      // The same id in both: refusals repeat it in their bodies.
+      client.send(`${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nx-request-id: same\r\nconnection: close\r\n\r\n`);
+      await client.closed();
+      const { headers } = await client.head();
+      lengths.push(headers.get("content-length"));
+      if (method === "HEAD") expect([path, client.rawBody.byteLength]).toEqual([path, 0]);
+    }
+    expect([path, Number(lengths[0]) > 0, lengths[1]]).toEqual([path, true, lengths[0]]);
+  }
+  expect(worker.jobs).toEqual([]);
+});
+
 test("[H13] health says how many workers and requests there are, and nothing about who they are", async () => {
   await using relay = startTestRelay();
   await using worker = await startV2Worker(relay, { name: "secret-name", models: ["secret-model"] });
