@@ -31,6 +31,13 @@ export class Lane implements HeapItem {
     return this.#entries[this.#start]!.request;
   }
 
+  /** The last one's turn; the lane must not be empty. */
+  get last(): RequestRecord {
+    let index = this.#entries.length - 1;
+    while (this.#entries[index]!.isGap) index--;
+    return this.#entries[index]!.request;
+  }
+
   add(request: RequestRecord): void {
     const index = this.#indexOf(request);
     const entry = { request, isGap: false };

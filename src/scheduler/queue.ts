@@ -14,8 +14,8 @@ export class Queue {
   readonly #picky = new Set<ModelQueue>();
   /** Keys at their limit: their requests wait, whoever is free. */
   readonly #blocked = new Set<string>();
-  /** Where each key has requests waiting. */
-  readonly #modelsOfKey = new Map<string, Map<ModelQueue, number>>();
+  readonly #keys = new Map<string, KeyInQueue>();
+  readonly #byWaiting = new Heap<KeyInQueue>(MOST_WAITING_FIRST);
   #size = 0;
   #bytes = 0;
 
@@ -34,9 +34,14 @@ export class Queue {
     const model = this.#modelOf(request.model);
     model.add(request);
     this.#place(model);
-    const models = this.#modelsOfKey.get(request.key) ?? new Map<ModelQueue, number>();
-    models.set(model, (models.get(model) ?? 0) + 1);
-    this.#modelsOfKey.set(request.key, models);
+    let key = this.#keys.get(request.key);
+    if (key === undefined) {
+      key = { name: request.key, waiting: 0, models: new Map(), heapIndex: -1 };
+      this.#keys.set(request.key, key);
+    }
+    key.waiting++;
+    key.models.set(model, (key.models.get(model) ?? 0) + 1);
+    this.#byWaiting.update(key);
   }
 
   remove(request: RequestRecord): void {
@@ -46,11 +51,29 @@ export class Queue {
     model.remove(request);
     this.#place(model);
     if (model.size === 0) this.#models.delete(request.model);
-    const models = this.#modelsOfKey.get(request.key)!;
-    const left = models.get(model)! - 1;
-    if (left > 0) models.set(model, left);
-    else models.delete(model);
-    if (models.size === 0) this.#modelsOfKey.delete(request.key);
+    const key = this.#keys.get(request.key)!;
+    const left = key.models.get(model)! - 1;
+    if (left > 0) key.models.set(model, left);
+    else key.models.delete(model);
+    key.waiting--;
+    if (key.waiting > 0) return this.#byWaiting.update(key);
+    this.#byWaiting.remove(key);
+    this.#keys.delete(request.key);
+  }
+
+  /**
+   * Who has to go now that one too many waits: the newest request of the key that has most of them, so that nobody's flood keeps
+   * others out; or the one that has just come, when no key has more than its own. What was tried already is never it.
+   */
+  oneTooMany(arrived: RequestRecord): RequestRecord {
+    const crowd = this.#byWaiting.peek()!;
+    if (crowd.waiting <= this.#keys.get(arrived.key)!.waiting) return arrived;
+    let newest: RequestRecord | null = null;
+    for (const model of crowd.models.keys()) {
+      const last = model.lastOf(crowd.name);
+      if (last !== null && last.tries === 0 && (newest === null || last.order > newest.order)) newest = last;
+    }
+    return newest ?? arrived;
   }
 
   isBlocked(key: string): boolean {
@@ -71,7 +94,7 @@ export class Queue {
   /** The requests of a key that may be next, one or a few per model, in the order of their turns. */
   candidatesOf(key: string): readonly RequestRecord[] {
     const candidates: RequestRecord[] = [];
-    for (const model of this.#modelsOfKey.get(key)?.keys() ?? []) candidates.push(...model.candidatesOf(key));
+    for (const model of this.#keys.get(key)?.models.keys() ?? []) candidates.push(...model.candidatesOf(key));
     return candidates.sort((a, b) => (isEarlier(a, b) ? -1 : 1));
   }
 
@@ -112,7 +135,7 @@ export class Queue {
   }
 
   #replace(key: string): void {
-    for (const model of this.#modelsOfKey.get(key)?.keys() ?? []) {
+    for (const model of this.#keys.get(key)?.models.keys() ?? []) {
       model.placeLane(key);
       this.#place(model);
     }
@@ -125,6 +148,18 @@ export class Queue {
     else this.#picky.delete(model);
   }
 }
+
+/** What a key has waiting, and where. */
+interface KeyInQueue extends HeapItem {
+  readonly name: string;
+  waiting: number;
+  readonly models: Map<ModelQueue, number>;
+}
+
+const MOST_WAITING_FIRST: HeapOrder<KeyInQueue> = {
+  rankOf: ({ waiting }) => -waiting,
+  isBefore: (a, b) => a.name < b.name,
+};
 
 /** What has waiting requests, by the one whose turn it is: `isEarlier`, with the tag as its rank. */
 const BY_HEAD: HeapOrder<{ readonly head: RequestRecord | null }> = {
@@ -174,6 +209,11 @@ class ModelQueue implements HeapItem {
     if (this.#blocked.has(key)) this.#byHead.remove(lane);
     else this.#byHead.update(lane);
     this.head = this.#byHead.peek()?.head ?? null;
+  }
+
+  /** The key's last in turn, which is its newest; requests that must avoid a worker aside. */
+  lastOf(key: string): RequestRecord | null {
+    return this.#lanes.get(key)?.last ?? null;
   }
 
   *candidatesOf(key: string): Iterable<RequestRecord> {

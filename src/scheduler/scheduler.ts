@@ -83,7 +83,10 @@ export class Scheduler {
 
   // ---- requests ----
 
-  /** 1. draining: refused  2. nobody offers the model: 404  3. a free slot: dispatched  4. no room in the queue: refused  5. waits */
+  /**
+   * 1. draining: refused  2. nobody offers the model: 404  3. a free slot: dispatched  4. no room for its bytes: refused
+   * 5. one too many waits: it is refused, or the newest of a key that has more waiting  6. waits
+   */
   #onArrived(event: RequestArrived): void {
     if (this.#ledger.requests.has(event.request)) return;
     if (this.#isDraining) return this.#ledger.refuse(event.request, "draining"); // (1)
@@ -93,8 +96,10 @@ export class Scheduler {
     this.#ledger.giveAway(request); // (3)
     if (request.state.kind !== "queued") return;
     const { maxQueueLength, maxQueueBytes } = this.#ledger.limits;
-    const isOver = (maxQueueLength > 0 && this.#ledger.queue.size > maxQueueLength) || this.#ledger.queue.bytes > maxQueueBytes;
-    if (isOver) this.#ledger.endEarly(request, "failed", "queue_full"); // (4)
+    const { queue } = this.#ledger;
+    if (queue.bytes > maxQueueBytes) return this.#ledger.endEarly(request, "failed", "queue_full"); // (4)
+    const isOver = maxQueueLength > 0 && queue.size > maxQueueLength;
+    if (isOver) this.#ledger.endEarly(queue.oneTooMany(request), "failed", "queue_full"); // (5)
   }
 
   #mayWait(model: string): boolean {

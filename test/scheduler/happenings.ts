@@ -15,7 +15,7 @@ import {
   retryRejected,
   withdraw,
 } from "./transitions.ts";
-import { type AttemptRecord, loadOf, offers, type RequestRecord, type WorkerRecord, type World } from "./world.ts";
+import { type AttemptRecord, isWaiting, loadOf, offers, type RequestRecord, type WorkerRecord, type World } from "./world.ts";
 
 export function happen(world: World, event: SchedulerEvent): void {
   switch (event.type) {
@@ -149,10 +149,25 @@ function admit(world: World, request: RequestRecord): void {
   if (hasFreeSlot) {
     sometimes["dispatched on arrival"]++;
     if (isFullByCount) sometimes["dispatched past a full queue"]++;
-  } else if (isFullByCount || isFullByBytes) {
-    sometimes[isFullByCount ? "queue full by count" : "queue full by bytes"]++;
+  } else if (isFullByBytes) {
+    sometimes["queue full by bytes"]++;
     oweRefusal(request, ["queue_full"], "Q2");
+  } else if (isFullByCount) {
+    sometimes["queue full by count"]++;
+    const pushedOut = crowdingOut(world, request);
+    if (pushedOut !== null) sometimes["pushed out of a full queue"]++;
+    oweRefusal(pushedOut ?? request, ["queue_full"], pushedOut === null ? "Q2" : "Q7");
   }
+}
+
+/** [Q7] The newest untried request of the key that has most waiting, if that is more than the arrival's key has with it. */
+function crowdingOut(world: World, arrived: RequestRecord): RequestRecord | null {
+  const waiting = world.requests.filter(isWaiting);
+  const countOf = (key: string) => waiting.filter((request) => request.key === key).length + (key === arrived.key ? 1 : 0);
+  const keys = [...new Set(waiting.map(({ key }) => key))].sort((a, b) => countOf(b) - countOf(a) || (a < b ? -1 : 1));
+  const [most] = keys;
+  if (most === undefined || countOf(most) <= countOf(arrived.key)) return null;
+  return waiting.filter(({ key, tries }) => key === most && tries === 0).sort((a, b) => b.order - a.order)[0] ?? null;
 }
 
 /** [Q5] Whether a model nobody offers is waited for. */

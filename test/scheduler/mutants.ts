@@ -236,6 +236,18 @@ export const MUTANTS: readonly Mutant[] = [
   atBorder("Q2", "lets one too many wait", {
     limits: ({ maxQueueLength }) => ({ maxQueueLength: maxQueueLength === 0 ? 0 : maxQueueLength + 1 }),
   }),
+  inside("Q2", "lets a flood keep everybody else out", Queue.prototype, "oneTooMany", () => (arrived) => arrived),
+  inside(
+    "Q2",
+    "pushes out of a full queue whoever has most, though the newcomer has as many",
+    Queue.prototype,
+    "oneTooMany",
+    (original) =>
+      function oneTooMany(this: Queue, arrived: RequestRecord): RequestRecord {
+        const chosen = original.call(this, arrived);
+        return chosen === arrived ? (this.candidatesOf(arrived.key)[0] ?? arrived) : chosen;
+      },
+  ),
   atBorder("Q5", "knows no grace", { limits: () => ({ modelGraceMs: 0 }) }),
   inside("Q5", "calls any model known", Roster.prototype, "isKnown", () => () => true),
   atBorder("C4", "fires a millisecond early", {

@@ -1,4 +1,4 @@
-// Who may wait, for how long, and what they are told in the end: rules Q1 to Q6 of docs/behaviour.md.
+// Who may wait, for how long, and what they are told in the end: rules Q1 to Q7 of docs/behaviour.md.
 import { expect, test } from "bun:test";
 import { Scenario } from "./scenario.ts";
 
@@ -131,4 +131,32 @@ test("[Q6] a model withdrawn while requests wait for it: they wait on", () => {
   expect(s.arrive("r2", { model: "phi" })).toEqual(["refuse r2: model_not_found"]);
   s.pass(59);
   expect(s.offer("w2", ["phi"])).toEqual(["r1 -> w2 #2"]);
+});
+
+test("[Q7] a full queue has room for a key that has less in it: the newest of the key that has most goes", () => {
+  const s = new Scenario({ maxQueueLength: 4 });
+  s.join("w1");
+  s.arrive("running", { key: "anna" });
+  for (const id of ["a1", "a2", "a3", "a4"]) s.arrive(id, { key: "anna" });
+  expect(s.arrive("b1", { key: "bert" })).toEqual(["refuse a4: queue_full"]);
+  expect(s.arrive("b2", { key: "bert" })).toEqual(["refuse a3: queue_full"]);
+  // As many as anna has: bert is the one who has to go now, and anna too.
+  expect(s.arrive("b3", { key: "bert" })).toEqual(["refuse b3: queue_full"]);
+  expect(s.arrive("a5", { key: "anna" })).toEqual(["refuse a5: queue_full"]);
+  expect(s.arrive("c1", { key: "carl" })).toEqual(["refuse a2: queue_full"]);
+  expect(s.scheduler.counts().queued).toBe(4);
+});
+
+test("[Q7] of several models the newest of all goes, and what was tried already never does", () => {
+  const s = new Scenario({ maxQueueLength: 2 });
+  s.join("w1", { models: ["llama", "phi"], slots: 2 });
+  s.arrive("a1", { key: "anna", model: "llama" });
+  s.arrive("a2", { key: "anna", model: "phi" });
+  s.arrive("a3", { key: "anna", model: "phi" });
+  s.arrive("a4", { key: "anna", model: "llama" });
+  expect(s.arrive("b1", { key: "bert", model: "phi" })).toEqual(["refuse a4: queue_full"]);
+  s.leave("w1");
+  // The two that were lost wait again, beyond the bound; only a3 has not been tried.
+  expect(s.arrive("c1", { key: "carl", model: "phi" })).toEqual(["refuse a3: queue_full"]);
+  expect(s.arrive("d1", { key: "dora", model: "phi" })).toEqual(["refuse d1: queue_full"]);
 });

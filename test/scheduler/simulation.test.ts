@@ -41,7 +41,7 @@ async function playRange(fromSeed: number, toSeed: number): Promise<RangeResult>
 
 describe.skipIf(ONLY_SEED !== undefined)("simulation", () => {
   test(
-    `[S1] [S2] [S3] [S4] [S5] [S6] [S7] [S8] [S9] [Q1] [Q2] [Q3] [Q4] [Q5] [Q6] [R1] [R2] [R3] [R4] [R5] [R6] [R7] [C1] [C2] [C3] [C4] [C5] [W1] [W2] [W3] [W4] [W5] hold in ${SEEDS} random worlds`,
+    `[S1] [S2] [S3] [S4] [S5] [S6] [S7] [S8] [S9] [Q1] [Q2] [Q3] [Q4] [Q5] [Q6] [Q7] [R1] [R2] [R3] [R4] [R5] [R6] [R7] [C1] [C2] [C3] [C4] [C5] [W1] [W2] [W3] [W4] [W5] hold in ${SEEDS} random worlds`,
     async () => {
       const cores = Math.min(availableParallelism(), 4);
       const share = Math.ceil(SEEDS / cores);

@@ -17,6 +17,7 @@ const RARE_STATES = [
   "limited key served beside its own cancelled request",
   "position above 1",
   "queue full by count",
+  "pushed out of a full queue",
   "queue full by bytes",
   "dispatched past a full queue",
   "requeued into a full queue",
