@@ -8,7 +8,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** `host:port`, `:port` (every address), `port` (this machine only), `[::1]:8080`. Port 0 takes any free one. */
+/** `host:port`, `:port` (every IPv4 address), `[::]:port` (every address), `port` (this machine only), `[::1]:8080`. Port 0 takes any free one. */
 export function listenAddress(): ValueKind<ListenAddress> {
   return {
     hint: "address",

@@ -110,7 +110,7 @@ export const ADDRESS_OPTIONS = {
     kind: listenAddress(),
     fallback: SERVE_DEFAULTS.listen,
     group: "General",
-    help: "Address to listen on: host:port, :port (every address) or port (this machine); port 0 takes a free one.",
+    help: "Address to listen on: host:port, :port (every IPv4 address; [::]:port has IPv6 too) or port (this machine); port 0 takes a free one.",
   }),
   publicUrl: option({
     flag: "public-url",
