@@ -1,6 +1,7 @@
 // What an ended connection means for the operator who reads the log, and for when to try again.
 import { CLOSE } from "../protocol/close.ts";
 import type { ConnectionEnd } from "./connection.ts";
+import type { NamedProxy } from "./relay-address.ts";
 
 export interface Explanation {
   /** A fixed phrase for the log. */
@@ -20,20 +21,42 @@ const SECRET_FIX =
   "give this worker the relay's secret, or a good worker key of it (--worker-secret, WORKER_SECRET), " +
   "and the provider the relay serves (--provider, default local)";
 
-/** 1 credentials or provider refused; 2 too many tries; 3 closed by the relay on purpose; 4 no relay there; 5 the network. */
-export function explainEnd({ code, reason, wasOpen }: ConnectionEnd): Explanation {
+/**
+ * 1 credentials or provider refused; 2 too many tries; 3 closed by the relay on purpose; 4 no relay there; 5 the network.
+ * `proxy` is what the connection went through.
+ */
+export function explainEnd({ code, reason, wasOpen }: ConnectionEnd, proxy: NamedProxy | null = null): Explanation {
   if (code === CLOSE.authenticationFailed.code) {
     if (reason === CLOSE.authenticationRateLimited.reason) {
       return refusal("relay is rate limiting this worker after failed attempts", `wait; then ${SECRET_FIX}`); // (2)
     }
     return refusal("relay refused this worker", SECRET_FIX); // (1)
   }
-  if (!wasOpen) return explainFailedUpgrade(reason);
+  if (!wasOpen) return proxy === null ? explainFailedUpgrade(reason) : explainFailedProxying(reason, proxy);
   if (reason === CLOSE.registrationError.reason) {
     return hiccup("relay did not understand the registration", "check that both sides run compatible versions"); // (3)
   }
   if (reason === CLOSE.superseded.reason) return hiccup("superseded by a newer connection of this worker"); // (3)
   return hiccup("connection to proxy lost"); // (3) (5)
+}
+
+/** 1. the proxy wants to know who asks   2. it answers for itself   3. there was no answer at all, perhaps its own   4. it let us through */
+function explainFailedProxying(reason: string, { url, variable }: NamedProxy): Explanation {
+  // Never its `href`, which has the password.
+  const proxy = `the proxy ${url.host} (${variable})`;
+  const past = "where the relay is reached without a proxy, name it in NO_PROXY";
+  if (reason.includes("Proxy authentication required")) {
+    const fix = `write the user and password that ${proxy} wants into the variable, as http://USER:PASSWORD@HOST:PORT; ${past}`;
+    return refusal("proxy on the way wants credentials", fix); // (1)
+  }
+  if (reason.includes("Proxy connection failed")) {
+    return hiccup("proxy on the way does not reach the relay", `allow the relay at ${proxy}, and check --proxy-url; ${past}`); // (2)
+  }
+  if (!/TLS handshake failed|status code: \d{3}/.test(reason)) {
+    return hiccup("cannot reach the relay", `check that ${proxy} is up and the right one, then --proxy-url; ${past}`); // (3)
+  }
+  const { message, fix, isRefusal } = explainFailedUpgrade(reason);
+  return { message, fix: `${fix}; the way there is through ${proxy}`, isRefusal }; // (4)
 }
 
 function explainFailedUpgrade(reason: string): Explanation {

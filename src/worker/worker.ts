@@ -14,7 +14,7 @@ import { type ConnectionEnd, RelayConnection } from "./connection.ts";
 import { explainEnd } from "./explain.ts";
 import { RELAY_DRAIN_DEFAULT_SECS, RELAY_DRAIN_MAX_SECS } from "./limits.ts";
 import { ModelWatch } from "./models.ts";
-import { type Environment, proxyFor, relayAddress } from "./relay-address.ts";
+import { chooseProxy, type Environment, type ProxyChoice, relayAddress } from "./relay-address.ts";
 import type { RelayShutdown, Session, SessionContext } from "./session.ts";
 import { SessionV1 } from "./session-v1.ts";
 import { SessionV2 } from "./session-v2.ts";
@@ -89,6 +89,8 @@ class Worker implements RunningWorker {
   readonly #world: WorkerWorld;
   readonly #random: () => number;
   readonly #watch: ModelWatch;
+  readonly #address: URL;
+  readonly #proxy: ProxyChoice;
   /** Tells the relay that a new connection is the same worker, so that it drops a half-open older one. */
   readonly #instanceId = crypto.randomUUID();
   #state: State = { name: "starting" };
@@ -104,11 +106,18 @@ class Worker implements RunningWorker {
     this.#config = config;
     this.#world = world;
     this.#random = world.random ?? secureRandom;
+    this.#address = relayAddress(config.proxyUrl, config.provider);
+    this.#proxy = chooseProxy(this.#address, world.environment ?? process.env);
     this.#watch = new ModelWatch(config, world, (announcement) => this.#onModelsChanged(announcement));
   }
 
   /** The first registration should already name the models, so the backend is asked first; it has five seconds. */
   async start(): Promise<void> {
+    if (this.#proxy.kind === "unusable") {
+      const { variable, cause } = this.#proxy;
+      const fix = "give it an http:// or https:// URL, or unset it; until then the relay is reached without a proxy";
+      this.#world.log.warn("proxy variable is not usable", { variable, cause, fix });
+    }
     await this.#watch.refresh();
     if (this.#state.name === "starting") this.#connect();
   }
@@ -145,10 +154,9 @@ class Worker implements RunningWorker {
   }
 
   #connect(): void {
-    const { proxyUrl, provider, workerSecret, tlsCa } = this.#config;
-    const address = relayAddress(proxyUrl, provider);
-    const proxy = proxyFor(address, this.#world.environment ?? process.env);
-    const connection = new RelayConnection({ address, proxy, secret: workerSecret, tlsCa }, this.#world.clock, {
+    const { workerSecret, tlsCa } = this.#config;
+    const proxy = this.#proxy.kind === "proxy" ? this.#proxy.url : null;
+    const connection = new RelayConnection({ address: this.#address, proxy, secret: workerSecret, tlsCa }, this.#world.clock, {
       onOpen: () => this.#register(connection),
       onText: (text) => {
         if (this.#state.name === "registered") this.#state.session.onText(text);
@@ -257,7 +265,7 @@ class Worker implements RunningWorker {
     const wasStable = state.name === "registered" && clock.nowMs() - state.sinceMs >= STABLE_AFTER_MS;
     const awayMs = state.name === "registered" ? state.awayMs : null;
     this.#failures = wasStable || awayMs !== null ? 0 : this.#failures;
-    const { message, fix, isRefusal } = explainEnd(end);
+    const { message, fix, isRefusal } = explainEnd(end, this.#proxy.kind === "proxy" ? this.#proxy : null);
     const delayMs = awayMs ?? (isRefusal ? refusedDelayMs(this.#random()) : retryDelayMs(++this.#failures, this.#random()));
     const fields = { code: end.code, reason: end.reason, fix, retry_in_ms: delayMs };
     if (awayMs !== null) log.info("left the relay while it restarts", fields);
