@@ -50,7 +50,7 @@ export function createEdgeApp(world: EdgeWorld): EdgeApp {
   const app: EdgeApp = new Hono({ getPath: ({ url }) => pathOf(rawTarget(url)) });
   const startedMs = world.clock.nowMs();
 
-  app.use("*", tellLength);
+  app.use("*", (c, next) => tellLength(c, next));
   app.use("*", async (c, next) => {
     const { headers, url } = c.req.raw;
     const target = rawTarget(url);
