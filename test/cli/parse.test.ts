@@ -86,6 +86,13 @@ describe("switches and lists", () => {
     withFile('models = "a,b"', (path) => expect(parseWork(["--config", path]).values.models).toEqual(["a", "b"]));
   });
 
+  test("[K3] an empty list in the config file is as if the key were left out", () => {
+    withFile("cors_origin = []\nmax_queue_len = 7\n", (path) => {
+      const { values, origins } = parseOptions("serve", SERVE_OPTIONS, ["--config", path], {});
+      expect([values.corsOrigins, origins.corsOrigins.kind, values.maxQueueLength]).toEqual([[], "default", 7]);
+    });
+  });
+
   test("[K3] booleans of the config file switch on and off", () => {
     withFile("require_api_keys = true", (path) => expect(parseServe(["--config", path]).values.requireApiKeys).toBe(true));
   });

@@ -21,6 +21,8 @@ export function readConfigFile(command: string, table: OptionTable, path: string
       const advice = didYouMean(name, [...byFileKey.keys()]);
       throw new UsageError(`unknown key ${printable(name)} in ${path}${advice} 'modelrelay ${command} --help' lists all flags`);
     }
+    // A list of nothing says what leaving the key out says.
+    if (known.option.kind.shape === "many" && Array.isArray(value) && value.length === 0) continue;
     given.set(known.key, { text: toText(known.option, name, value, path), origin: { kind: "file", path, name } });
   }
   return given;
