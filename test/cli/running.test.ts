@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { unary } from "../support/fake-backend-answers.ts";
 import { startFakeBackend } from "../support/fake-backend.ts";
 import { until, within } from "../support/until.ts";
-import { RunningCli, runCli } from "./run-cli.ts";
+import { MAIN, RunningCli, runCli } from "./run-cli.ts";
 
 const SECRET = { WORKER_SECRET: "mysecret" };
 const LISTENING = /listening url=(\S+)/;
@@ -34,6 +34,29 @@ test("[K16] serve warns of a secret given as a flag, without repeating it, and i
   await silent.sees(LISTENING);
   expect(silent.err).not.toContain("WARN");
 });
+
+test.if(process.platform === "linux")(
+  "[K16] serve warns when it may have few files open, since clients beyond that would wait without a word",
+  async () => {
+    const script = 'ulimit -n 200; exec "$0" "$1" serve --listen 127.0.0.1:0';
+    const relay = Bun.spawn(["sh", "-c", script, process.execPath, MAIN], {
+      env: { ...SECRET, PATH: process.env["PATH"] },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let said = "";
+    try {
+      const decoder = new TextDecoder();
+      for await (const bytes of relay.stderr) {
+        said += decoder.decode(bytes, { stream: true });
+        if (said.includes("listening")) break;
+      }
+    } finally {
+      relay.kill("SIGKILL");
+      await relay.exited;
+    }
+    expect(said).toMatch(/WARN +few files may be open at once, and each client and worker is one limit=200 fix="ulimit -n 65536/);
+  },
+);
 
 test("[K16] serve says loudly that an address beyond this machine is open", async () => {
   await using relay = new RunningCli(["serve", "--listen", "0.0.0.0:0", "--log-format", "json"], SECRET);

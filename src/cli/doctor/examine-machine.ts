@@ -1,6 +1,7 @@
 // What of this machine itself stands in a worker's way, or tells its secrets to others.
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import manifest from "../../../package.json" with { type: "json" };
+import { openFilesLimit } from "../open-files.ts";
 import type { Environment } from "../options/parse.ts";
 import type { Origin } from "../options/option.ts";
 import { failed, ok, type Outcome, type Say, warning } from "./finding.ts";
@@ -37,16 +38,6 @@ function judgeFileLimit(maxConcurrency: number): Outcome | null {
     `${shown}, and ${maxConcurrency} requests at once may need ${needed}`,
     "raise it: 'ulimit -n 65536', or LimitNOFILE=65536 in the systemd unit",
   );
-}
-
-function openFilesLimit(): number | null {
-  try {
-    const [, soft] = /^Max open files +(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
-    if (soft === undefined) return null;
-    return soft === "unlimited" ? Infinity : Number(soft);
-  } catch {
-    return null;
-  }
 }
 
 /** 1. a secret on the command line  2. a file that others may read  3. neither */

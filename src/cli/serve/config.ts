@@ -65,6 +65,17 @@ export function warnOfSecretFlags(origins: readonly Origin[], log: Log): void {
   }
 }
 
+/** A relay that has no more for a client's socket lets it wait without a word, and this is the only time to say so. */
+export function warnOfFewFiles(limit: number | null, log: Log): void {
+  if (limit === null || limit >= FEW_FILES) return;
+  log.warn("few files may be open at once, and each client and worker is one", {
+    limit,
+    fix: "ulimit -n 65536, or LimitNOFILE=65536 in the unit",
+  });
+}
+
+const FEW_FILES = 1_024;
+
 /** Without API keys, whoever reaches the address may use the models. */
 export function warnOfOpenAddress({ listen, requireApiKeys }: Pick<ServeConfig, "listen" | "requireApiKeys">, log: Log): void {
   if (isLoopbackAddress(listen.host) || requireApiKeys) return;

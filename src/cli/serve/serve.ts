@@ -2,10 +2,11 @@
 import { startSteadyClock } from "../../base/steady-clock.ts";
 import type { CommandBody } from "../command.ts";
 import { startLog } from "../log/log.ts";
+import { openFilesLimit } from "../open-files.ts";
 import { SERVE_OPTIONS } from "./options.ts";
 import { parseOptions } from "../options/parse.ts";
 import { openKeys } from "./keys.ts";
-import { toServeConfig, warnOfOpenAddress, warnOfSecretFlags } from "./config.ts";
+import { toServeConfig, warnOfFewFiles, warnOfOpenAddress, warnOfSecretFlags } from "./config.ts";
 import { startOrRefuse } from "../start-or-refuse.ts";
 import { listenForStopSignals, runUntilStopped } from "../stop-signals.ts";
 
@@ -17,6 +18,7 @@ export const serve: CommandBody = {
     const log = startLog(parsed.values, { clock, env });
     warnOfSecretFlags([parsed.origins.workerSecret, parsed.origins.adminToken, parsed.origins.databaseUrl], log);
     warnOfOpenAddress(config, log);
+    warnOfFewFiles(openFilesLimit(), log);
 
     const { startServer } = await import("../../server/server.ts");
     const signals = listenForStopSignals({ clock });
