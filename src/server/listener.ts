@@ -15,7 +15,7 @@ export interface ListenerOptions {
   readonly onError: (error: Error) => Response;
 }
 
-/** HTTP keep-alive, and the limit for a connection that is silent while it sends a request. */
+/** HTTP keep-alive, and the limit for a connection that is silent while it sends a request's head. Relayed ones then have their own. */
 const IDLE_SECS = 75;
 
 export class Listener {
