@@ -1,7 +1,7 @@
 // A connected worker as operators see it.
 import * as v from "valibot";
 import type { Clock } from "../base/clock.ts";
-import type { WorkerStanding } from "../scheduler/scheduler.ts";
+import type { WorkerStanding } from "../scheduler/state.ts";
 import type { ConnectedWorker } from "../hub/fleet.ts";
 
 export const Worker = v.object({

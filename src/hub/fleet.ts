@@ -1,7 +1,7 @@
 // The connected workers: who they are, what they offer, and who took them out of rotation; each change is told to the scheduler.
 import type { Clock } from "../base/clock.ts";
 import type { WorkerId } from "../scheduler/events.ts";
-import type { WorkerStanding } from "../scheduler/scheduler.ts";
+import type { WorkerStanding } from "../scheduler/state.ts";
 import { Catalogue } from "./catalogue.ts";
 import type { WorkerHandle, WorkerInfo } from "./handles.ts";
 import type { SchedulerSeam } from "./seam.ts";

@@ -2,7 +2,8 @@
 // several relays may share one over the network.
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Effect, RequestId, SchedulerEvent, SchedulerLimits, WorkerId } from "../scheduler/events.ts";
-import { Scheduler, type WorkerStanding } from "../scheduler/scheduler.ts";
+import { Scheduler } from "../scheduler/scheduler.ts";
+import type { WorkerStanding } from "../scheduler/state.ts";
 
 export interface SchedulerSeam {
   /** Events take effect in the order they are posted. */

@@ -5,7 +5,7 @@ import { deadlinesOf } from "./agenda.ts";
 import type { AttemptId, Effect, RequestArrived, RequestId, ResponseOutcome, SchedulerEvent, SchedulerLimits } from "./events.ts";
 import type { WorkerId, WorkerJoined } from "./events.ts";
 import { Ledger, type Unanswered } from "./ledger.ts";
-import type { Attempt, RequestRecord, WorkerRecord } from "./state.ts";
+import type { Attempt, RequestRecord, SchedulerCounts, WorkerRecord, WorkerStanding } from "./state.ts";
 
 export class Scheduler {
   readonly #ledger: Ledger;
@@ -297,21 +297,4 @@ export class Scheduler {
     const worker = this.#ledger.roster.workers.get(id);
     if (worker !== undefined) act(worker);
   }
-}
-
-export interface WorkerStanding {
-  /** Cancelled requests that are not accounted for included. */
-  readonly slotsTaken: number;
-  readonly isCoolingDown: boolean;
-}
-
-export interface SchedulerCounts {
-  /** Requests that wait, and the bytes of their bodies. */
-  readonly queued: number;
-  readonly queuedBytes: number;
-  /** All live requests, waiting or not. */
-  readonly requests: number;
-  /** Slots taken, cancelled attempts that are not accounted for included. */
-  readonly inFlight: number;
-  readonly workers: number;
 }

@@ -77,6 +77,25 @@ export interface Seat extends HeapItem {
   readonly others: Heap<Seat>;
 }
 
+// ---- what others may know of the books ----
+
+export interface WorkerStanding {
+  /** Cancelled requests that are not accounted for included. */
+  readonly slotsTaken: number;
+  readonly isCoolingDown: boolean;
+}
+
+export interface SchedulerCounts {
+  /** Requests that wait, and the bytes of their bodies. */
+  readonly queued: number;
+  readonly queuedBytes: number;
+  /** All live requests, waiting or not. */
+  readonly requests: number;
+  /** Slots taken, cancelled attempts that are not accounted for included. */
+  readonly inFlight: number;
+  readonly workers: number;
+}
+
 /** In-flight (cancelled ones included) plus what the worker reports beyond that. */
 export function loadOf(worker: WorkerRecord): number {
   return worker.attempts.size + worker.external;
