@@ -2,10 +2,11 @@
 import { expect, test } from "bun:test";
 import { listing, politely } from "../support/fake-backend-answers.ts";
 import { streamEvents } from "../support/fake-backend-events.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { startTestRelay } from "../support/running-relay.ts";
 import { SseReader } from "../support/sse-reader.ts";
-import { until } from "../support/until.ts";
+import { turns, until } from "../support/until.ts";
 import { startV1Worker } from "../support/v1-worker.ts";
 import { startV2Worker } from "../support/v2-worker.ts";
 import { startWholePath } from "../support/whole-path.ts";
@@ -102,6 +103,27 @@ test("[X2] uploads under way are refused as soon as the relay drains, and their 
   expect([chunked.text.includes('"code":"draining"'), announced.isClosed, chunked.isClosed]).toEqual([true, false, false]);
   expect(relay.hub.bodies.heldBytes).toBe(0);
   await drained;
+});
+
+test("[X2] an upload that was refused has a moment to hear of it, since some look for an answer only between two pieces", async () => {
+  const clock = new ManualClock();
+  await using relay = startTestRelay({}, { clock });
+  using client = await RawClient.connect(relay);
+  client.send("POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{");
+  await until(() => relay.hub.bodies.heldBytes === 1_000, "the upload is under way");
+  let isOver = false;
+  void relay.drain().then(() => (isOver = true));
+  expect((await client.head()).status).toBe(503);
+  for (let passedMs = 0; passedMs < 500; passedMs += 50) {
+    clock.advance(50);
+    await turns(5);
+  }
+  expect([isOver, client.isClosed]).toEqual([false, false]);
+  await until(async () => {
+    clock.advance(50);
+    await turns();
+    return isOver;
+  }, "the relay has ended");
 });
 
 test("[X2] stop() without a drain ends everything with an error too", async () => {
